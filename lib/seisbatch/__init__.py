@@ -1,0 +1,3 @@
+"""seisbatch: Apache Spark batch jobs for archives of seismic and hydrophone recordings."""
+
+__version__ = "0.1.0"

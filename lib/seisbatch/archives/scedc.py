@@ -1,0 +1,67 @@
+"""The layout of the Southern California Earthquake Data Center's public bucket: pure strings, no I/O.
+
+Continuous data are one miniSEED object a channel-day; each day has an index of them, each station a StationXML file.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+from seisbatch.names import Channel, channel
+from seisbatch.times import day_of_year, from_day_of_year
+
+NAME = "scedc"
+ROOT = "s3://scedc-pds"
+REGION = "us-west-2"
+
+DAY_INDEX_COLUMNS = ("ms_filename", "net", "sta", "seedchan", "location", "lat", "lon", "sample_rate")
+
+_DAY_FILE = re.compile(
+    r"continuous_waveforms/(?P<year>\d{4})/(?P=year)_(?P<day>\d{3})/"
+    r"(?P<net>[A-Z0-9]{2})(?P<sta>[A-Z0-9_]{5})(?P<chan>[A-Z0-9]{3})(?P<loc>[A-Z0-9_]{3})(?P=year)(?P=day)\.ms"
+)
+_FILE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\.ms")
+
+
+def day_folder(day: dt.date) -> str:
+    """The prefix under which a day's objects stand, with its closing slash."""
+    return f"continuous_waveforms/{day.year:04d}/{day.year:04d}_{day_of_year(day):03d}/"
+
+
+def day_file_key(name: Channel, day: dt.date) -> str:
+    """The key of a channel-day.
+
+    >>> day_file_key(Channel("CI", "CCA", "", "BHN"), dt.date(2022, 1, 2))
+    'continuous_waveforms/2022/2022_002/CICCA__BHN___2022002.ms'
+    """
+    stem = f"{name.net}{name.sta:_<5}{name.chan}{name.loc:_<3}"
+    return f"{day_folder(day)}{stem}{day.year:04d}{day_of_year(day):03d}.ms"
+
+
+def parse_day_file_key(key: str) -> tuple[Channel, dt.date]:
+    """The channel and the day that a key names; ValueError where it is not the key of a channel-day."""
+    match = _DAY_FILE.fullmatch(key)
+    if not match:
+        raise ValueError(f"{key!r} is no key of a SCEDC channel-day")
+    codes = {code: match[code].rstrip("_") for code in ("net", "sta", "loc", "chan")}
+    return channel(**codes), from_day_of_year(int(match["year"]), int(match["day"]))
+
+
+def indexed_key(ms_filename: str, day: dt.date) -> str:
+    """The key of a file that the index of a day names; ValueError where the name could leave the day's folder."""
+    if not _FILE_NAME.fullmatch(ms_filename):
+        raise ValueError(f"{ms_filename!r} is no file name of a SCEDC day index")
+    return day_folder(day) + ms_filename
+
+
+def day_index_key(day: dt.date, form: str = "parquet") -> str:
+    """The key of a day's index, as ``parquet`` or ``csv``."""
+    year, year_day = f"{day.year:04d}", f"{day.year:04d}_{day_of_year(day):03d}"
+    folder = f"continuous_waveforms/index/{form}/year={year}/year_doy={year_day}"
+    return f"{folder}/{year_day}_waveform_index.{form}"
+
+
+def station_key(net: str, sta: str) -> str:
+    """The key of a station's StationXML, all its epochs."""
+    return f"FDSNstationXML/{net}/{net}_{sta}.xml"

@@ -1,0 +1,122 @@
+"""Names of channels and of pairs of channels, and the patterns that select them.
+
+A channel is named by its four FDSN codes, written ``NET.STA.LOC.CHA``; an empty location is ``""`` in memory and may be
+written ``--`` on the command line.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from typing import NamedTuple
+
+_CODE = {
+    "net": re.compile(r"[A-Za-z0-9]{1,8}"),
+    "sta": re.compile(r"[A-Za-z0-9-]{1,8}"),
+    "loc": re.compile(r"[A-Za-z0-9-]{0,8}"),
+    "chan": re.compile(r"[A-Za-z0-9]{3}"),
+}
+_PATTERN_PART = re.compile(r"[A-Za-z0-9*?\[\]!-]*")
+
+
+class Channel(NamedTuple):
+    """The four codes of a channel, in the order in which channels are sorted."""
+
+    net: str
+    sta: str
+    loc: str
+    chan: str
+
+    def __str__(self) -> str:
+        return ".".join(self)
+
+    @property
+    def station(self) -> str:
+        return f"{self.net}.{self.sta}"
+
+    @property
+    def component(self) -> str:
+        """The last letter of the channel code: ``Z``, ``N``, ``E``, ``1`` ..."""
+        return self.chan[-1]
+
+
+def channel(net: str, sta: str, loc: str, chan: str) -> Channel:
+    """A channel from codes as archives and headers write them: padding goes, ``--`` is the empty location.
+
+    Raises ValueError where a code is not one that FDSN allows: such a name never becomes a key or a path.
+
+    >>> str(channel("CI", "CCA  ", "  ", "BHN"))
+    'CI.CCA..BHN'
+    """
+    loc = loc.strip()
+    name = Channel(net.strip(), sta.strip(), "" if loc == "--" else loc, chan.strip())
+    for field, code in zip(Channel._fields, name, strict=True):
+        if not _CODE[field].fullmatch(code):
+            raise ValueError(f"{code!r} is no {field} code in {'.'.join(name)!r}")
+    return name
+
+
+def parse_channel(text: str) -> Channel:
+    """A channel from ``NET.STA.LOC.CHA``.
+
+    >>> parse_channel("CI.CCA.--.BHN") == parse_channel("CI.CCA..BHN")
+    True
+    """
+    parts = text.split(".")
+    if len(parts) != 4:
+        raise ValueError(f"{text!r} is no channel: write NET.STA.LOC.CHA, such as CI.CCA..BHN")
+    return channel(*parts)
+
+
+def parse_nscl(text: str) -> Channel:
+    """A channel from ``NET.STA.CHA.LOC``, the order that some services write.
+
+    >>> str(parse_nscl("CI.SOC.HHZ."))
+    'CI.SOC..HHZ'
+    """
+    parts = text.split(".")
+    if len(parts) != 4:
+        raise ValueError(f"{text!r} is no channel: write NET.STA.CHA.LOC, such as CI.SOC.HHZ.")
+    net, sta, chan, loc = parts
+    return channel(net, sta, loc, chan)
+
+
+class ChannelPatterns:
+    """Comma-separated patterns ``NET.STA.LOC.CHA`` with ``*``, ``?`` and ``[...]``; a channel matches if any does.
+
+    >>> ChannelPatterns("CI.*..BH?,NC.*.00.HHZ").matches(parse_channel("CI.CCA..BHN"))
+    True
+    >>> ChannelPatterns("CI.*..BH?").matches(parse_channel("CI.CCA.10.BHN"))
+    False
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._patterns = []
+        for pattern in text.split(","):
+            parts = pattern.strip().split(".")
+            if len(parts) != 4 or not all(_PATTERN_PART.fullmatch(part) for part in parts):
+                raise ValueError(f"{pattern.strip()!r} is no channel pattern: write NET.STA.LOC.CHA, such as CI.*..BH?")
+            parts[2] = "" if parts[2] == "--" else parts[2]
+            self._patterns.append(parts)
+
+    def matches(self, name: Channel) -> bool:
+        return any(all(map(fnmatch.fnmatchcase, name, parts)) for parts in self._patterns)
+
+
+class Pair(NamedTuple):
+    """A pair of channels; a positive lag is energy that reaches ``receiver`` after ``source``."""
+
+    source: Channel
+    receiver: Channel
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.receiver}"
+
+
+def parse_pair(text: str) -> Pair:
+    """A pair from ``NET.STA.LOC.CHA:NET.STA.LOC.CHA``."""
+    parts = text.strip().split(":")
+    if len(parts) != 2:
+        raise ValueError(f"{text!r} is no pair: write NET.STA.LOC.CHA:NET.STA.LOC.CHA")
+    return Pair(parse_channel(parts[0]), parse_channel(parts[1]))

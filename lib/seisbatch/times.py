@@ -1,0 +1,77 @@
+"""UTC instants and days.
+
+An instant is an ``int`` of nanoseconds since 1970-01-01T00:00:00 UTC (leap seconds not counted, as POSIX time has it);
+a day is a ``datetime.date``, half-open: from its midnight up to, and without, the next.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+SECOND_NS = 1_000_000_000
+DAY_SECONDS = 86_400
+DAY_NS = DAY_SECONDS * SECOND_NS
+
+_EPOCH = dt.date(1970, 1, 1)
+
+
+def day_start_ns(day: dt.date) -> int:
+    """The instant at which a UTC day begins.
+
+    >>> day_start_ns(dt.date(1970, 1, 2)) == DAY_NS
+    True
+    """
+    return (day - _EPOCH).days * DAY_NS
+
+
+def day_of_year(day: dt.date) -> int:
+    """1 for January 1st.
+
+    >>> day_of_year(dt.date(2024, 12, 31))
+    366
+    """
+    return day.timetuple().tm_yday
+
+
+def from_day_of_year(year: int, day: int) -> dt.date:
+    """The date of a year and a day of it; ValueError when the year has no such day.
+
+    >>> from_day_of_year(2022, 2)
+    datetime.date(2022, 1, 2)
+    """
+    date = dt.date(year, 1, 1) + dt.timedelta(days=day - 1)
+    if day < 1 or date.year != year:
+        raise ValueError(f"{year} has no day {day}")
+    return date
+
+
+def parse_day(text: str) -> dt.date:
+    """A day from ``2022-01-02``, ``2022-002`` or ``2022,002``; ValueError names what was expected.
+
+    >>> parse_day("2022-002")
+    datetime.date(2022, 1, 2)
+    """
+    try:
+        year, sep, day = text.strip().replace(",", "-").partition("-")
+        if sep and len(day) == 3 and day.isdigit():
+            return from_day_of_year(int(year), int(day))
+        return dt.date.fromisoformat(text.strip())
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a day: write 2022-01-02, or 2022-002 with the day of the year") from error
+
+
+def days_from(start: dt.date, end: dt.date) -> list[dt.date]:
+    """The days from ``start`` up to, and without, ``end``."""
+    return [start + dt.timedelta(days=n) for n in range((end - start).days)]
+
+
+def to_datetime(instant_ns: int) -> dt.datetime:
+    """A UTC datetime, rounded down to the microsecond."""
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=instant_ns // 1000)
+
+
+def from_datetime(instant: dt.datetime) -> int:
+    """The instant of a datetime; a naive one is taken as UTC."""
+    aware = instant if instant.tzinfo else instant.replace(tzinfo=dt.UTC)
+    delta = aware - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    return (delta.days * DAY_SECONDS + delta.seconds) * SECOND_NS + delta.microseconds * 1000

@@ -39,6 +39,10 @@ class Outcome(StrEnum):
     """A bug, or an exhausted retry."""
 
 
+RETRIED = frozenset({Outcome.FAILED, Outcome.DENIED})
+"""Outcomes that another try may change; the others follow from the data."""
+
+
 class UnitError(Exception):
     """A unit that cannot be processed; ``outcome`` says what becomes of it, the message why."""
 

@@ -1,0 +1,272 @@
+"""What every job shares: the session, the claim on the output, stages with progress, reconciliation, the manifest."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import pyarrow as pa
+from py4j.protocol import Py4JError
+from pyspark.accumulators import Accumulator
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812
+
+from seisbatch import sample
+from seisbatch.acquire.objects import StoreSettings, open_store
+from seisbatch.config import EXIT_USAGE, OptionError, options_of
+from seisbatch.outcome import RETRIED, Outcome, RunError
+from seisbatch.plan.estimate import size
+from seisbatch.plan.units import Units
+from seisbatch.progress import Progress, duration
+from seisbatch.report.collect import RunFacts, write_report
+from seisbatch.schema import CHANNEL_DAY, FILES, OUTCOMES
+from seisbatch.sinks.manifest import MANIFEST_KEY, claim, write_json
+from seisbatch.steps.index import IndexSettings, read_indexes
+from seisbatch.steps.outcomes import OutcomesSettings, write_outcomes
+
+log = logging.getLogger("seisbatch")
+
+EXIT_RUN = 1
+EXIT_BAD_UNITS = 3
+
+TASKS_A_CORE = 16
+EVENLY_SPREAD_UNITS = 20_000
+INDEX_DAYS_A_TASK = 8
+
+Settings = TypeVar("Settings")
+Step = Callable[[Settings, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+
+
+class Run(Protocol):
+    """What the shared part needs to know of any run."""
+
+    @property
+    def out(self) -> StoreSettings: ...
+    @property
+    def parameters(self) -> dict[str, Any]: ...
+    @property
+    def parameters_id(self) -> str: ...
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def scratch(self) -> str: ...
+
+
+class ArchiveRun(Run, Protocol):
+    """A run that reads an archive's index."""
+
+    @property
+    def is_sample(self) -> bool: ...
+    @property
+    def layout(self) -> str: ...
+    @property
+    def archive(self) -> StoreSettings: ...
+    @property
+    def start(self) -> dt.date: ...
+    @property
+    def end(self) -> dt.date: ...
+    @property
+    def channels(self) -> str: ...
+
+
+class Plan(Protocol):
+    """What is planned: how many units of each kind, and the problems that planning already met."""
+
+    @property
+    def problems(self) -> DataFrame | None: ...
+    @property
+    def planned(self) -> dict[str, int]: ...
+    def lines(self) -> list[tuple[str, str]]: ...
+
+
+class App:
+    """One run of one job."""
+
+    def __init__(self, job: str, max_bad_fraction: float) -> None:
+        self.job = job
+        self.max_bad_fraction = max_bad_fraction
+        self.exit_code = 0
+        self._started = dt.datetime.now(dt.UTC)
+        self._stages: list[DataFrame] = []
+
+    @functools.cached_property
+    def spark(self) -> SparkSession:
+        """The session, started when it is first needed."""
+        return SparkSession.builder.appName(f"seisbatch {self.job}").getOrCreate()
+
+    def begin(self, run: Run) -> bool:
+        """Claim the output; False, having said so, where it is complete already.
+
+        Raises RunError where the output belongs to other parameters.
+        """
+        manifest = claim(open_store(run.out), self.job, run.parameters_id, run.parameters)
+        if not manifest or not manifest["complete"]:
+            return True
+        self.exit_code = manifest["exit_code"]
+        say(f"{self.job}: nothing to do, {run.out.root} is complete since {manifest['finished']}.")
+        _say_result(run.out.root, manifest)
+        return False
+
+    def index(self, run: ArchiveRun) -> DataFrame:
+        """Rows of ``CHANNEL_DAY``: every channel-day that the archive's index names and the options select."""
+        if run.is_sample:
+            sample.write_sample_archive(Path(run.archive.root))
+        n_days = (run.end - run.start).days
+        dates = self.spark.range(0, n_days, 1, max(1, n_days // INDEX_DAYS_A_TASK)).select(
+            F.date_add(F.lit(run.start), F.col("id").cast("int")).alias("date")
+        )
+        settings = IndexSettings(run.layout, run.archive, run.channels)
+        return dates.mapInArrow(functools.partial(read_indexes, settings), CHANNEL_DAY.spark())
+
+    def announce(self, plan: Plan, *, only: bool) -> bool:
+        """Print what the run will take; False where that was all that was asked for."""
+        width = max(len(label) for label, _ in plan.lines())
+        for label, value in plan.lines():
+            say(f"  {label:<{width}}  {value}")
+        return not only
+
+    def run(self, step: Step[Settings], settings: Settings, units: Units) -> None:
+        """Map a step over commit units and keep its outcome rows."""
+        context = self.spark.sparkContext
+        done, bad = context.accumulator(0), context.accumulator(0)
+        n_tasks = max(1, min(units.number, TASKS_A_CORE * context.defaultParallelism))
+        keys = units.frame.coalesce(1) if units.number <= EVENLY_SPREAD_UNITS else units.frame
+        counted = functools.partial(_counted, step, settings, done, bad)
+        outcomes = keys.repartition(n_tasks).mapInArrow(counted, OUTCOMES.spark()).persist()
+        with Progress(f"{units.kind}s", units.outcomes, lambda: done.value, lambda: bad.value):
+            outcomes.count()
+        self._stages.append(outcomes)
+
+    def finish(self, run: Run, plan: Plan) -> None:
+        """Reconcile planned units with outcomes, write the outcomes, the report and, last, the manifest."""
+        outcomes = self._outcomes(plan, run)
+        counts = _reconcile(outcomes, plan.planned)
+        store = open_store(run.out)
+        metadata = {"seisbatch.parameters_id": run.parameters_id}
+        month = F.trunc("date", "month")
+        by_month = outcomes.repartition(month).sortWithinPartitions(month, "kind", "date", "unit")
+        settings = OutcomesSettings(run.out, tuple(metadata.items()))
+        by_month.mapInArrow(functools.partial(write_outcomes, settings), FILES.spark()).count()
+        self.exit_code = EXIT_BAD_UNITS if self._too_bad(counts) else 0
+        complete = not any(number for (_, outcome), number in counts.items() if outcome in RETRIED)
+        facts = RunFacts(
+            job=self.job,
+            run_id=run.run_id,
+            parameters_id=run.parameters_id,
+            parameters=dict(run.parameters),
+            comments={option.key: option.comment for option in options_of(self.job)},
+            started=self._started,
+            planned=plan.planned,
+            max_bad_fraction=self.max_bad_fraction,
+        )
+        manifest = write_report(store, facts) | {"complete": complete, "exit_code": self.exit_code}
+        write_json(store, MANIFEST_KEY, manifest)
+        if complete:
+            store.delete_prefix(run.scratch)
+        _say_result(run.out.root, manifest)
+        if not complete:
+            say("Some units failed; the same command again retries them, and only what depends on them.")
+
+    def _outcomes(self, plan: Plan, run: Run) -> DataFrame:
+        stages = functools.reduce(DataFrame.unionByName, self._stages)
+        if plan.problems is None:
+            return stages
+        return stages.unionByName(
+            plan.problems.select(
+                F.lit(run.run_id).alias("run_id"),
+                F.lit(self.job).alias("job"),
+                F.lit("channel-day").alias("kind"),
+                *("unit", "date", "outcome", "reason"),
+                *(F.lit(0).cast("bigint").alias(name) for name in ("bytes_read", "bytes_written")),
+                F.lit(0.0).alias("seconds"),
+            ),
+            allowMissingColumns=True,
+        )
+
+    def _too_bad(self, counts: dict[tuple[str, str], int]) -> bool:
+        for kind in {kind for kind, _ in counts}:
+            total = sum(number for (of, _), number in counts.items() if of == kind)
+            bad = total - counts.get((kind, Outcome.OK), 0)
+            if bad > self.max_bad_fraction * total:
+                say(f"{bad} of {total} {kind}s are bad, more than --max-bad-fraction {self.max_bad_fraction:g} allows.")
+                return True
+        return False
+
+
+def _counted(
+    step: Step[Settings],
+    settings: Settings,
+    done: Accumulator[int],
+    bad: Accumulator[int],
+    batches: Iterator[pa.RecordBatch],
+) -> Iterator[pa.RecordBatch]:
+    """A step whose rows are counted for the progress line."""
+    for batch in step(settings, batches):
+        done.add(batch.num_rows)
+        bad.add(sum(outcome != Outcome.OK for outcome in batch.column("outcome").to_pylist()))
+        yield batch
+
+
+def _reconcile(outcomes: DataFrame, planned: dict[str, int]) -> dict[tuple[str, str], int]:
+    """Units by kind and outcome; RunError unless every planned unit has exactly one outcome."""
+    rows = outcomes.groupBy("kind", "outcome").agg(F.count("*").alias("n"), F.countDistinct("unit").alias("units")).collect()
+    counts = {(row["kind"], row["outcome"]): row["n"] for row in rows}
+    for kind, number in planned.items():
+        found = sum(row["n"] for row in rows if row["kind"] == kind)
+        distinct = sum(row["units"] for row in rows if row["kind"] == kind)
+        if not number == found == distinct:
+            raise RunError(f"{number} {kind}s were planned, but there are {found} outcomes of {distinct}: please report this")
+    return counts
+
+
+def say(line: str) -> None:
+    """A line of the job's own output."""
+    print(line, flush=True)
+
+
+def _say_result(root: str, manifest: dict[str, Any]) -> None:
+    for kind, counts in manifest["outcomes"].items():
+        told = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(counts.items(), key=lambda of: -of[1]))
+        say(f"  {kind}s: {told}")
+    for name, table in manifest["tables"].items():
+        say(f"  {name}: {table['rows']:,} rows in {table['files']:,} files, {size(table['bytes'])}, in {root}/{name}")
+    say(f"  report: {root}/{manifest['report']}")
+    say(f"  took {duration(manifest['seconds'])}")
+
+
+def run_job(job: str, options: Any, flow: Callable[[App], None]) -> int:
+    """Run a job's flow; the exit code. What is wrong with the run becomes one clear message."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    app = App(job, options.max_bad_fraction)
+    try:
+        flow(app)
+        return app.exit_code
+    except OptionError as error:
+        print(f"{job}: {error}\nSee ./submit.sh {job} --help", file=sys.stderr)
+        return EXIT_USAGE
+    except RunError as error:
+        print(f"{job}: {error}", file=sys.stderr)
+        return EXIT_RUN
+    except (PySparkException, Py4JError) as error:
+        message = _run_error_of(str(error))
+        if message is None:
+            raise
+        print(f"{job}: {message}", file=sys.stderr)
+        return EXIT_RUN
+    finally:
+        if "spark" in app.__dict__:
+            app.spark.stop()
+
+
+def _run_error_of(text: str) -> str | None:
+    """The message of a RunError that a worker raised, out of Spark's report of it."""
+    match = re.search(r"^(?:seisbatch\.outcome\.)?RunError: (.+)$", text, re.MULTILINE)
+    return match[1] if match else None

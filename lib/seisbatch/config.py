@@ -1,0 +1,269 @@
+"""Options: read from ``conf/jobs/JOB.toml``, overridden by the command line, validated before Spark starts.
+
+The TOML file is the one place of every default and of every explanation (the comment above a key is its help text); the
+models here say which values are possible.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import hashlib
+import json
+import os
+import re
+import sys
+import textwrap
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+CONF = Path(os.environ.get("SEISBATCH_CONF", Path(__file__).resolve().parents[2] / "conf"))
+
+EXIT_USAGE = 2
+"""Exit code of a run that a wrong option keeps from starting."""
+
+
+class OptionError(ValueError):
+    """An option is unknown, impossible, or does not go with another; the message names it and what would be valid."""
+
+
+def _word_is_none(word: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: None if value == word else value)
+
+
+def _bytes(value: Any) -> Any:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", str(value).strip(), re.IGNORECASE)
+    if not match:
+        raise ValueError(f"{value!r} is no amount of memory: write 1500MB or 2GB")
+    return int(float(match[1]) * 1000 ** " KMGT".index(match[2].upper() or " "))
+
+
+AutoText = Annotated[str | None, _word_is_none("auto")]
+AutoDay = Annotated[str | None, _word_is_none("auto")]
+AutoCount = Annotated[Annotated[int, Field(gt=0)] | None, _word_is_none("auto")]
+AutoRate = Annotated[Annotated[float, Field(gt=0)] | None, _word_is_none("auto")]
+Limit = Annotated[Annotated[float, Field(ge=0)] | None, _word_is_none("none")]
+Memory = Annotated[int, BeforeValidator(_bytes)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class SourceOptions(_Options):
+    archive: Literal["sample", "scedc"]
+    root: AutoText
+    source_endpoint: AutoText
+    source_region: AutoText
+    anonymous: bool
+    stations: AutoText
+
+
+class OutputOptions(_Options):
+    out: Annotated[str, Field(min_length=1)]
+    out_endpoint: AutoText
+    out_region: AutoText
+
+
+class RunOptions(_Options):
+    memory: Memory
+    max_bad_fraction: Fraction
+    plan: bool
+
+
+class CrossCorrelate(SourceOptions, OutputOptions, RunOptions):
+    """Options of cross_correlate."""
+
+    start: AutoDay
+    days: AutoCount
+    end: AutoDay
+    channels: Annotated[str, Field(min_length=1)]
+    pairs: Annotated[str, Field(min_length=1)]
+    components: Annotated[str, Field(min_length=1)]
+    min_distance: NotNegative
+    max_distance: Limit
+    sampling_rate: AutoRate
+    freqmin: Positive
+    freqmax: Positive
+    max_fill: NotNegative
+    cc_len: Positive
+    cc_step: Positive
+    min_coverage: Fraction
+    max_over_std: NotNegative
+    time_norm: Literal["none", "one_bit", "rma", "clip"]
+    whitening: Literal["none", "phase_only", "rma"]
+    smooth_bins: Annotated[int, Field(ge=1)]
+    method: Literal["cross_correlation", "coherency", "deconvolution"]
+    maxlag: Positive
+    ccf_rate: AutoRate
+    circular: bool
+    substack: Annotated[int, Field(ge=0)]
+    stack_over: Literal["none", "day", "week", "month", "all"]
+    tile: AutoCount
+
+
+class StackCcfs(OutputOptions, RunOptions):
+    """Options of stack_ccfs."""
+
+    ccfs: Annotated[str, Field(min_length=1)]
+    source_endpoint: AutoText
+    source_region: AutoText
+    anonymous: bool
+    stack_over: Annotated[str, Field(pattern=r"^(day|week|month|all|[1-9]\d*)$")]
+    start: AutoDay
+    end: AutoDay
+    channels: Annotated[str, Field(min_length=1)]
+
+
+JOBS: dict[str, type[_Options]] = {"cross_correlate": CrossCorrelate, "stack_ccfs": StackCcfs}
+
+NOT_PARAMETERS = frozenset(
+    "root source_endpoint source_region anonymous out out_endpoint out_region memory max_bad_fraction plan".split()
+)
+"""Options that say where and how a run works, not what comes out of it."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option as its job's TOML file has it."""
+
+    key: str
+    group: str
+    default: Any
+    comment: str
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.key.replace("_", "-")
+
+
+def options_of(job: str, path: Path | None = None) -> list[Option]:
+    """Every option of a job, in the file's order, with the comment above it as its explanation."""
+    path = path or CONF / "jobs" / f"{job}.toml"
+    text = path.read_text(encoding="utf-8")
+    values = _flatten(tomllib.loads(text))
+    options, comment, group = [], [], ""
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith("#"):
+            comment.append(line.lstrip("# "))
+            continue
+        if line.startswith("["):
+            group = line.strip("[]")
+        elif "=" in line:
+            key = line.partition("=")[0].strip()
+            options.append(Option(key, group, values[key], " ".join(comment)))
+        comment = []
+    return options
+
+
+def _flatten(tables: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tables.items():
+        flat.update(value if isinstance(value, dict) else {key: value})
+    return flat
+
+
+def _parser(job: str, description: str, options: Sequence[Option]) -> argparse.ArgumentParser:
+    class Format(argparse.RawDescriptionHelpFormatter):
+        def __init__(self, prog: str) -> None:
+            super().__init__(prog, max_help_position=30, width=110)
+
+    parser = argparse.ArgumentParser(
+        prog=f"./submit.sh {job}",
+        usage=f"./submit.sh {job} [options] [-- spark-submit arguments]",
+        description=textwrap.dedent(description).strip(),
+        formatter_class=Format,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", metavar="FILE", help="TOML file with options that override the defaults")
+    groups: dict[str, Any] = {}
+    for option in options:
+        group = groups.setdefault(option.group, parser.add_argument_group(option.group))
+        help_text = f"{option.comment} Default: {_shown(option.default)}".replace("%", "%%")
+        if isinstance(option.default, bool):
+            group.add_argument(option.flag, dest=option.key, action=argparse.BooleanOptionalAction, help=help_text)
+        else:
+            group.add_argument(option.flag, dest=option.key, metavar=_metavar(option), help=help_text)
+    return parser
+
+
+def _metavar(option: Option) -> str:
+    unit = re.search(r"\[(\w+)\]", option.comment)
+    return unit[1].upper() if unit else option.key.rpartition("_")[2].upper()
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+Model = TypeVar("Model", bound=_Options)
+
+
+def parse(job: str, model: type[Model], argv: Sequence[str], description: str = "") -> Model:
+    """The validated options of a job: its TOML file, then ``--config``, then the command line.
+
+    Raises OptionError; ``--help`` prints and exits, as argparse has it.
+    """
+    options = options_of(job)
+    parser = _parser(job, description, options)
+    given = vars(parser.parse_args(list(argv)))
+    values = {option.key: option.default for option in options}
+    if config := given.pop("config", None):
+        values |= _from_file(Path(config), values)
+    values |= given
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise OptionError("\n".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _from_file(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        values = _flatten(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise OptionError(f"--config {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OptionError(f"--config {path}: {error}") from error
+    if unknown := sorted(values.keys() - known.keys()):
+        raise OptionError(f"--config {path}: unknown option {', '.join(unknown)}; known are {', '.join(known)}")
+    return values
+
+
+def _explain(problem: Mapping[str, Any]) -> str:
+    flag = "--" + str(problem["loc"][0]).replace("_", "-")
+    return f"{flag} {problem['input']}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def parse_or_exit(job: str, argv: Sequence[str], description: str) -> Any:
+    """:func:`parse` for a job's entry point: an impossible option ends it with one message and exit code 2."""
+    try:
+        return parse(job, JOBS[job], argv, description)
+    except OptionError as error:
+        print(f"{job}: {error}\nSee ./submit.sh {job} --help", file=sys.stderr)
+        raise SystemExit(EXIT_USAGE) from None
+
+
+def parameters_id(values: Mapping[str, Any]) -> str:
+    """A short id of what determines a result: the same values give the same id, in any order."""
+    canonical = json.dumps(values, sort_keys=True, default=str, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def day_range(start: dt.date, days: int | None, end: dt.date | None) -> tuple[dt.date, dt.date]:
+    """First day and the day after the last; OptionError where ``--days`` and ``--end`` contradict or nothing is left."""
+    if days is not None and end is not None and start + dt.timedelta(days=days) != end:
+        raise OptionError(f"--days {days} and --end {end} contradict each other: give one of them")
+    end = end or start + dt.timedelta(days=days or 1)
+    if end <= start:
+        raise OptionError(f"--end {end} is not after --start {start}")
+    return start, end

@@ -1,0 +1,151 @@
+"""The plan of a correlation: from the channel-days of an index to blocks of channels and tiles of pairs, keys only.
+
+The channels of a group of days are ranked by name. A **block** is ``BLOCK_CHANNELS`` consecutive ranks on one day: the unit
+that is fetched and preprocessed. A **side** is a whole number of blocks, a **tile** two sides of one group of days: the
+unit that is correlated and written as one file. All of it follows from the whole plan and the parameters, never from what
+is left to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F  # noqa: N812
+
+from seisbatch.config import OptionError
+from seisbatch.names import Channel
+from seisbatch.plan.estimate import Estimate, Selected, estimate
+from seisbatch.plan.run import BLOCK_CHANNELS, CorrelationRun
+from seisbatch.plan.units import Units
+
+FILE_BYTES = 128_000_000
+"""What a file of CCFs aims at: days of a small network share one, up to a month of them."""
+
+CHANNEL = list(Channel._fields)
+
+
+@dataclass(frozen=True, eq=False)
+class CorrelationPlan:
+    """The commit units of a whole run, as DataFrames of keys; how many there are; what they will take."""
+
+    problems: DataFrame
+    blocks: Units
+    tiles: Units
+    planned: dict[str, int]
+    estimate: Estimate
+
+    def lines(self) -> list[tuple[str, str]]:
+        """What the run will take, for the terminal."""
+        return self.estimate.lines()
+
+
+def correlation_plan(index: DataFrame, run: CorrelationRun) -> CorrelationPlan:
+    """Cut the channel-days of an index (rows of ``CHANNEL_DAY``) into blocks and tiles.
+
+    Raises OptionError where the options select nothing, or where the work would not fit the memory.
+    """
+    days = index.where(_wanted(run)).persist()
+    named, problems = days.where("outcome IS NULL"), days.where("outcome IS NOT NULL")
+    selected = _selected(days)
+    if not selected.channel_days:
+        raise OptionError(_nothing(run, problems))
+    ranked = _ranked(named.withColumn("group", _group(run, days_a_file(run, selected))))
+    blocks = _blocks(ranked).persist()
+    tiles = _tiles(blocks, run).persist()
+    n_blocks, n_tiles = blocks.count(), tiles.count()
+    return CorrelationPlan(
+        problems=problems,
+        blocks=Units("channel-day", blocks, n_blocks, selected.channel_days),
+        tiles=Units("tile", tiles, n_tiles, n_tiles),
+        planned={"channel-day": selected.channel_days + selected.problems, "tile": n_tiles},
+        estimate=estimate(run, selected, n_blocks, n_tiles),
+    )
+
+
+def _wanted(run: CorrelationRun) -> Column:
+    """Rows of channels that some pair needs, and every problem of the index."""
+    wanted = F.lit(True)
+    if run.pairs.components is not None:
+        letters = sorted({letter for pair in run.pairs.components for letter in pair})
+        wanted &= F.substring("chan", -1, 1).isin(letters)
+    if run.pairs.listed:
+        listed = sorted({str(name) for pair in run.pairs.listed for name in pair})
+        wanted &= F.concat_ws(".", *CHANNEL).isin(listed)
+    return wanted | F.col("outcome").isNotNull()
+
+
+def _selected(days: DataFrame) -> Selected:
+    """Counts that the estimate and the cut into files need."""
+    a_day = days.groupBy("date").agg(
+        F.count_if(F.col("outcome").isNull()).alias("channels"),
+        F.count_if(F.col("outcome").isNotNull()).alias("problems"),
+        F.sum("sample_rate").alias("rate_sum"),
+        F.max("sample_rate").alias("rate_max"),
+    )
+    row = a_day.agg(
+        F.sum("channels"), F.sum("problems"), F.max("channels"), F.count_if(F.col("channels") > 0),
+        F.sum("rate_sum"), F.max("rate_max"), F.sum(F.col("channels") * F.col("channels")),
+    ).first()  # fmt: skip
+    assert row is not None
+    total, problems, widest, n_days, rate_sum, rate_max, squares = (value or 0 for value in row)
+    return Selected(int(total), int(problems), int(widest), int(n_days), float(rate_sum), float(rate_max), int(squares))
+
+
+def _nothing(run: CorrelationRun, problems: DataFrame) -> str:
+    reasons = [row["reason"] for row in problems.select("reason").limit(3).collect()]
+    what = f"no channel-day matches --channels {run.channels} from {run.start} up to {run.end} in {run.archive.root}"
+    return "\n  ".join([what, *reasons])
+
+
+def days_a_file(run: CorrelationRun, selected: Selected) -> int:
+    """Days whose CCFs share a file: as many as :data:`FILE_BYTES` holds, at most a month."""
+    side = min(run.tile, selected.channels_a_day)
+    rows = side * side / (2 if selected.channels_a_day <= run.tile else 1) * run.substacks
+    return max(1, min(31, int(FILE_BYTES / max(1.0, rows * run.ccf_bytes))))
+
+
+def _group(run: CorrelationRun, days: int) -> Column:
+    """The first day of the group that a day is in: its period where stacks are asked for, else its share of a month."""
+    date = F.col("date")
+    match run.stack_over:
+        case "none":
+            into_month = F.floor((F.dayofmonth(date) - 1) / days) * days
+            return F.date_add(F.trunc(date, "month"), into_month.cast("int"))
+        case "day":
+            return date
+        case "all":
+            return F.lit(run.start)
+        case period:
+            return F.trunc(date, period)
+
+
+def _ranked(days: DataFrame) -> DataFrame:
+    """Each channel-day with the rank of its channel among those of its group."""
+    channels = days.select("group", *CHANNEL).distinct()
+    ranks = channels.withColumn("rank", F.row_number().over(Window.partitionBy("group").orderBy(*CHANNEL)) - 1)
+    return days.join(ranks, ["group", *CHANNEL])
+
+
+def _blocks(ranked: DataFrame) -> DataFrame:
+    row = F.struct("rank", "unit", *CHANNEL, "s3key", "lat", "lon")
+    block = F.floor(F.col("rank") / BLOCK_CHANNELS).cast("int").alias("block")
+    return ranked.groupBy("group", "date", block).agg(F.sort_array(F.collect_list(row)).alias("channel_days"))
+
+
+def _tiles(blocks: DataFrame, run: CorrelationRun) -> DataFrame:
+    """Every two sides of a group that can hold a pair, with the blocks of each."""
+    side = F.floor(F.col("block") / (run.tile // BLOCK_CHANNELS)).cast("int")
+    sides = (
+        blocks.select("group", side.alias("side"), F.struct("date", "block").alias("of"))
+        .groupBy("group", "side")
+        .agg(F.sort_array(F.collect_list("of")).alias("blocks"))
+    )
+    sources = sides.select("group", F.col("side").alias("source_side"), F.col("blocks").alias("source_blocks"))
+    receivers = sides.select("group", F.col("side").alias("receiver_side"), F.col("blocks").alias("receiver_blocks"))
+    apart: dict[str, Any] = {"auto": F.col("source_side") == F.col("receiver_side"),
+                             "station": F.col("receiver_side") <= F.col("source_side") + 1}  # fmt: skip
+    return sources.join(receivers, "group").where(
+        (F.col("source_side") <= F.col("receiver_side")) & apart.get(run.pairs.kind, F.lit(True))
+    )

@@ -1,0 +1,72 @@
+"""What a worker needs in memory, projected before anything runs; and the largest tile that fits a budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seisbatch.config import OptionError
+from seisbatch.process.grid import Preprocessing
+from seisbatch.sinks.parquet import ROW_GROUP_BYTES
+from seisbatch.steps.correlate import INVERSE_BYTES, SLAB_BYTES
+from seisbatch.steps.spectra import ahead_bytes
+
+PROCESS_BYTES = 300_000_000
+"""A worker with everything imported and nothing loaded, as measured, with some room."""
+BYTES_A_SAMPLE = 18
+"""Samples while a channel-day is preprocessed: the object, int32, and three working copies of float32."""
+LARGEST_TILE = 128
+COMPLEX_BYTES = 8
+
+
+@dataclass(frozen=True)
+class MemoryNeeds:
+    """Projected peak memory of one worker process [bytes], by stage."""
+
+    preprocessing: Preprocessing
+    substack: int
+    block_channels: int
+
+    @property
+    def arrays(self) -> int:
+        return 2 if self.preprocessing.method == "deconvolution" else 1
+
+    @property
+    def spectra_a_day(self) -> int:
+        """Bytes of one channel-day's band spectra."""
+        return self.preprocessing.n_windows * self.preprocessing.n_bins * COMPLEX_BYTES * self.arrays
+
+    def for_block(self, samples_a_day: float, memory: int) -> int:
+        """Preprocessing: a channel-day's working copies, a block's spectra twice, and what is fetched ahead."""
+        block = 2 * self.block_channels * self.spectra_a_day
+        return int(PROCESS_BYTES + samples_a_day * BYTES_A_SAMPLE + block + ahead_bytes(memory))
+
+    def for_tile(self, side: int) -> int:
+        """Correlation: every pair's spectrum (a substack each), slabs of both sides (one read ahead), a row group."""
+        substacks = -(-self.preprocessing.n_windows // self.substack) if self.substack else 1
+        pairs = side * side * self.preprocessing.n_bins * COMPLEX_BYTES * substacks
+        one_frequency = side * self.preprocessing.n_windows * COMPLEX_BYTES * self.arrays
+        slabs = 6 * max(SLAB_BYTES, one_frequency)
+        return int(PROCESS_BYTES + pairs + slabs + 2 * INVERSE_BYTES + 3 * ROW_GROUP_BYTES)
+
+
+def tile_side(needs: MemoryNeeds, memory: int, asked: int | None) -> int:
+    """Channels on a side of a tile: a multiple of a block's, as asked or the largest that fits.
+
+    Raises OptionError where not even the smallest fits, or where what is asked for does not.
+    """
+    step = needs.block_channels
+    if asked is not None:
+        side = max(step, asked - asked % step)
+        if needs.for_tile(side) > memory:
+            raise OptionError(
+                f"--tile {asked} needs about {needs.for_tile(side) / 1e9:.2f} GB a worker, --memory is "
+                f"{memory / 1e9:.2f} GB: give a smaller tile or more memory"
+            )
+        return side
+    fitting = [side for side in range(step, LARGEST_TILE + 1, step) if needs.for_tile(side) <= memory]
+    if not fitting:
+        raise OptionError(
+            f"--memory {memory / 1e9:.2f}GB is too little for the smallest tile of {step} channels: it needs about "
+            f"{needs.for_tile(step) / 1e9:.2f} GB (fewer windows, a narrower band or a larger --substack need less)"
+        )
+    return fitting[-1]

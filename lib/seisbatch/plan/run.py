@@ -1,0 +1,197 @@
+"""A correlation run: options resolved to places, dates, kernels' parameters and pairs, with the id of what it makes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from seisbatch import sample
+from seisbatch.acquire.objects import StoreSettings
+from seisbatch.config import NOT_PARAMETERS, CrossCorrelate, OptionError, day_range, parameters_id
+from seisbatch.names import ChannelPatterns
+from seisbatch.plan.memory import MemoryNeeds, tile_side
+from seisbatch.plan.stores import archive_store, layout_of, out_store, stations_store
+from seisbatch.process.grid import Preprocessing, convenient_rate, n_lags
+from seisbatch.steps.correlate import CorrelateSettings
+from seisbatch.steps.pairs import PairSelection, pair_selection
+from seisbatch.steps.spectra import SpectraSettings, ahead_bytes
+from seisbatch.times import parse_day
+
+JOB = "cross_correlate"
+
+RESULT_VERSION = 1
+"""Raised whenever the same parameters give other numbers than before, so that results never mix."""
+
+BLOCK_CHANNELS = 8
+"""Channel-days in a block, the unit that is fetched and preprocessed."""
+
+
+@dataclass(frozen=True)
+class CorrelationRun:
+    """Everything that a correlation run does, resolved from its options."""
+
+    is_sample: bool
+    layout: str
+    archive: StoreSettings
+    stations: StoreSettings
+    out: StoreSettings
+    start: dt.date
+    end: dt.date
+    channels: str
+    preprocessing: Preprocessing
+    pairs: PairSelection
+    substack: int
+    stack_over: str
+    tile: int
+    memory: int
+    parameters: Mapping[str, Any]
+
+    @cached_property
+    def parameters_id(self) -> str:
+        return parameters_id(self.parameters)
+
+    @property
+    def run_id(self) -> str:
+        """The same parameters are the same run, however often it was resumed."""
+        return f"{JOB}-{self.parameters_id}"
+
+    @property
+    def scratch(self) -> str:
+        """Prefix of what is removed at the end."""
+        return f"_scratch/{self.parameters_id}"
+
+    @property
+    def spectra(self) -> SpectraSettings:
+        """Settings of the stage that preprocesses channel-days."""
+        return SpectraSettings(
+            run_id=self.run_id,
+            job=JOB,
+            layout=self.layout,
+            archive=self.archive,
+            stations=self.stations,
+            out=self.out,
+            scratch=self.scratch,
+            preprocessing=self.preprocessing,
+            ahead_bytes=ahead_bytes(self.memory),
+        )
+
+    @property
+    def correlate(self) -> CorrelateSettings:
+        """Settings of the stage that correlates tiles."""
+        return CorrelateSettings(
+            run_id=self.run_id,
+            job=JOB,
+            out=self.out,
+            scratch=self.scratch,
+            preprocessing=self.preprocessing,
+            pairs=self.pairs,
+            substack=self.substack,
+            stacked=self.stack_over != "none",
+            parameters_id=self.parameters_id,
+            metadata=(("seisbatch.parameters", json.dumps(self.parameters, sort_keys=True, default=str)),),
+        )
+
+    @property
+    def substacks(self) -> int:
+        """CCFs that one pair has a day."""
+        return -(-self.preprocessing.n_windows // self.substack) if self.substack else 1
+
+    @property
+    def ccf_bytes(self) -> int:
+        """Bytes of one CCF's samples."""
+        return 4 * n_lags(self.preprocessing.maxlag, self.preprocessing.ccf_rate)
+
+
+def correlation_run(options: CrossCorrelate) -> CorrelationRun:
+    """Resolve the options of cross_correlate; OptionError where they do not go together."""
+    start, end = _dates(options)
+    try:
+        ChannelPatterns(options.channels)
+        pairs = pair_selection(
+            options.pairs, options.components, options.min_distance, options.max_distance, _pair_lines(options.pairs)
+        )
+        preprocessing = _preprocessing(options)
+    except ValueError as error:
+        raise OptionError(str(error)) from None
+    needs = MemoryNeeds(preprocessing, substack=options.substack, block_channels=BLOCK_CHANNELS)
+    tile = tile_side(needs, options.memory, options.tile)
+    parameters = {key: value for key, value in options.model_dump().items() if key not in NOT_PARAMETERS} | {
+        "start": start.isoformat(),
+        "days": (end - start).days,
+        "end": end.isoformat(),
+        "pairs": sorted(map(str, pairs.listed)) or options.pairs,
+        "sampling_rate": preprocessing.sampling_rate,
+        "ccf_rate": preprocessing.ccf_rate,
+        "tile": tile,
+        "block": BLOCK_CHANNELS,
+        "result_version": RESULT_VERSION,
+    }
+    return CorrelationRun(
+        is_sample=options.archive == "sample" and options.root is None,
+        layout=layout_of(options),
+        archive=archive_store(options),
+        stations=stations_store(options),
+        out=out_store(options),
+        start=start,
+        end=end,
+        channels=options.channels,
+        preprocessing=preprocessing,
+        pairs=pairs,
+        substack=options.substack,
+        stack_over=options.stack_over,
+        tile=tile,
+        memory=options.memory,
+        parameters=parameters,
+    )
+
+
+def _dates(options: CrossCorrelate) -> tuple[dt.date, dt.date]:
+    days = options.days
+    try:
+        end = parse_day(options.end) if options.end else None
+        if options.start:
+            start = parse_day(options.start)
+        elif options.archive == "sample":
+            start = sample.DAYS[0]
+            days = days or (None if end else len(sample.DAYS))
+        else:
+            raise OptionError(f"--archive {options.archive} needs --start, such as --start 2022-01-02")
+    except OptionError:
+        raise
+    except ValueError as error:
+        raise OptionError(str(error)) from None
+    return day_range(start, days, end)
+
+
+def _pair_lines(pairs: str) -> list[str]:
+    if not pairs.startswith("@"):
+        return []
+    try:
+        return Path(pairs[1:]).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ValueError(f"--pairs {pairs}: {error.strerror}") from None
+
+
+def _preprocessing(options: CrossCorrelate) -> Preprocessing:
+    return Preprocessing(
+        sampling_rate=options.sampling_rate or convenient_rate(4 * options.freqmax),
+        freqmin=options.freqmin,
+        freqmax=options.freqmax,
+        cc_len=options.cc_len,
+        cc_step=options.cc_step,
+        maxlag=options.maxlag,
+        ccf_rate=options.ccf_rate or convenient_rate(2.5 * options.freqmax),
+        circular=options.circular,
+        max_fill=options.max_fill,
+        min_coverage=options.min_coverage,
+        max_over_std=options.max_over_std,
+        time_norm=options.time_norm,
+        whitening=options.whitening,
+        smooth_bins=options.smooth_bins,
+        method=options.method,
+    )

@@ -1,0 +1,42 @@
+"""Where a run reads and writes: options to store settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seisbatch.acquire.objects import StoreSettings
+from seisbatch.archives import ARCHIVES
+from seisbatch.config import OutputOptions, SourceOptions
+
+SAMPLE_ROOT = "sample-archive"
+
+
+def _settings(root: str, endpoint: str | None, region: str | None, anonymous: bool) -> StoreSettings:
+    if "://" not in root:
+        root = str(Path(root).expanduser().resolve())
+    return StoreSettings(root=root, endpoint=endpoint, region=region, anonymous=anonymous)
+
+
+def layout_of(options: SourceOptions) -> str:
+    """The layout of an archive; the sample archive has SCEDC's."""
+    return "scedc" if options.archive == "sample" else options.archive
+
+
+def archive_store(options: SourceOptions) -> StoreSettings:
+    """The archive that a run reads."""
+    layout = ARCHIVES[layout_of(options)]
+    root = options.root or (SAMPLE_ROOT if options.archive == "sample" else layout.ROOT)
+    return _settings(root, options.source_endpoint, options.source_region or layout.REGION, options.anonymous)
+
+
+def stations_store(options: SourceOptions) -> StoreSettings:
+    """The StationXML files that a run reads; by default those of the archive."""
+    if options.stations is None:
+        return archive_store(options)
+    archive = archive_store(options)
+    return _settings(options.stations, archive.endpoint, archive.region, options.anonymous)
+
+
+def out_store(options: OutputOptions) -> StoreSettings:
+    """Where a run writes."""
+    return _settings(options.out, options.out_endpoint, options.out_region, anonymous=False)

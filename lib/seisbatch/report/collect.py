@@ -1,0 +1,168 @@
+"""From what a run left on storage to its report page and its manifest."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from seisbatch import __version__
+from seisbatch.acquire.objects import Store
+from seisbatch.outcome import Outcome
+from seisbatch.report.page import Availability, RecordSection, RunReport, UnitRow, render
+from seisbatch.report.section import record_section
+from seisbatch.schema import CCF, OUTCOMES, STACK
+from seisbatch.sinks.dataset import table_dataset
+
+REPORT_KEY = "report.html"
+LISTED_UNITS = 12
+AVAILABILITY_ROWS = 400
+AVAILABILITY_COLUMNS = 400
+_NUMBERS = re.compile(r"\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What storage does not tell: which run it was, when it began, and what was planned."""
+
+    job: str
+    run_id: str
+    parameters_id: str
+    parameters: Mapping[str, Any]
+    comments: Mapping[str, str]
+    started: dt.datetime
+    planned: Mapping[str, int]
+    max_bad_fraction: float
+
+
+def write_report(store: Store, facts: RunFacts) -> dict[str, Any]:
+    """Write the report page of a run whose tables are complete; the manifest's contents."""
+    finished = dt.datetime.now(dt.UTC)
+    dataset = table_dataset(store.settings, OUTCOMES)
+    outcomes = dataset.to_table() if dataset else OUTCOMES.arrow().empty_table()
+    counts = Counter(zip(outcomes["kind"].to_pylist(), outcomes["outcome"].to_pylist(), strict=True))
+    tables = _tables(store, outcomes)
+    channel_days = outcomes.filter(pc.field("kind") == "channel-day")
+    seconds = (finished - facts.started).total_seconds()
+    section = next(filter(None, (_section(store, facts, name) for name in tables)), None)
+    page = RunReport(
+        job=facts.job,
+        run_id=facts.run_id,
+        parameters_id=facts.parameters_id,
+        version=__version__,
+        started=facts.started,
+        finished=finished,
+        out=store.settings.root,
+        max_bad_fraction=facts.max_bad_fraction,
+        parameters=[(key, str(value), facts.comments.get(key, "")) for key, value in facts.parameters.items()],
+        counts=_grouped(outcomes),
+        planned=dict(facts.planned),
+        availability=_availability(channel_days),
+        stations=_stations(channel_days),
+        paths=section[1] if section else [],
+        section=section[0] if section else None,
+        slowest=_units(outcomes.sort_by([("seconds", "descending")])),
+        worst=_units(outcomes.filter(pc.field("outcome") != str(Outcome.OK))),
+        totals=_totals(outcomes, seconds),
+        written=[(name, f"{store.settings.root}/{name}", table["files"], table["rows"]) for name, table in tables.items()],
+    )
+    store.put(REPORT_KEY, render(page).encode())
+    kinds = sorted({kind for kind, _ in counts})
+    return {
+        "job": facts.job,
+        "run_id": facts.run_id,
+        "version": __version__,
+        "parameters_id": facts.parameters_id,
+        "parameters": dict(facts.parameters),
+        "started": facts.started.isoformat(timespec="seconds"),
+        "finished": finished.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "planned": dict(facts.planned),
+        "outcomes": {kind: {outcome: n for (of, outcome), n in counts.items() if of == kind} for kind in kinds},
+        "tables": tables,
+        "report": REPORT_KEY,
+    }
+
+
+def _tables(store: Store, outcomes: pa.Table) -> dict[str, dict[str, int]]:
+    """Files, rows and bytes of every table that the tiles wrote, and of the outcomes themselves."""
+    tables: dict[str, dict[str, int]] = {}
+    for row in outcomes.filter((pc.field("kind") == "tile") & (pc.field("bytes_written") > 0)).to_pylist():
+        table = tables.setdefault(row["s3key"].partition("/")[0], {"files": 0, "rows": 0, "bytes": 0})
+        table["files"] += 1
+        table["rows"] += row["windows"]
+        table["bytes"] += row["bytes_written"]
+    files = list(store.list(f"{OUTCOMES.name}/"))
+    tables[OUTCOMES.name] = {"files": len(files), "rows": outcomes.num_rows, "bytes": sum(n for _, n in files)}
+    return tables
+
+
+def _grouped(outcomes: pa.Table) -> list[tuple[str, str, str, int]]:
+    """Units by kind, outcome and reason; numbers in reasons are struck so that like ones fall together."""
+    columns = (outcomes[name].to_pylist() for name in ("kind", "outcome", "reason"))
+    groups = Counter((kind, outcome, _NUMBERS.sub("N", reason)[:120]) for kind, outcome, reason in zip(*columns, strict=True))
+    return [(*key, number) for key, number in sorted(groups.items(), key=lambda item: (item[0][0], -item[1]))]
+
+
+def _availability(channel_days: pa.Table) -> Availability | None:
+    """Share of windows used by channel and day; by station and month where there are too many to see."""
+    if not channel_days.num_rows:
+        return None
+    channels = [unit.partition("/")[0] for unit in channel_days["unit"].to_pylist()]
+    days = [str(day) for day in channel_days["date"].to_pylist()]
+    if len(set(channels)) > AVAILABILITY_ROWS:
+        channels = [".".join(name.split(".")[:2]) for name in channels]
+    if len(set(days)) > AVAILABILITY_COLUMNS:
+        days = [day[:7] for day in days]
+    labels, row = np.unique(channels, return_inverse=True)
+    dates, column = np.unique(days, return_inverse=True)
+    used = np.zeros((len(labels), len(dates)))
+    planned, bad = np.zeros_like(used), np.zeros_like(used)
+    np.add.at(used, (row, column), np.array(channel_days["windows"].fill_null(0)))
+    np.add.at(planned, (row, column), np.maximum(1, np.array(channel_days["windows_planned"].fill_null(1))))
+    np.add.at(bad, (row, column), np.array(channel_days["outcome"].to_pylist()) != str(Outcome.OK))
+    fraction = np.divide(used, planned, out=np.full_like(used, np.nan), where=planned > 0)
+    return Availability(channels=list(labels), days=list(dates), fraction=fraction, bad=bad > 0)
+
+
+def _stations(channel_days: pa.Table) -> list[tuple[str, float, float]]:
+    located = channel_days.filter(pc.is_valid(pc.field("lat")) & pc.is_valid(pc.field("lon")))
+    names = [".".join(unit.split(".")[:2]) for unit in located["unit"].to_pylist()]
+    places = dict(zip(names, zip(located["lat"].to_pylist(), located["lon"].to_pylist(), strict=True), strict=True))
+    return [(name, *places[name]) for name in sorted(places)]
+
+
+def _units(outcomes: pa.Table) -> list[UnitRow]:
+    return [
+        UnitRow(row["unit"], row["outcome"], row["reason"], row["seconds"], row["bytes_read"])
+        for row in outcomes.slice(0, LISTED_UNITS).to_pylist()
+    ]
+
+
+def _totals(outcomes: pa.Table, seconds: float) -> list[tuple[str, str]]:
+    def total(column: str, kind: str) -> float:
+        return pc.sum(outcomes.filter(pc.field("kind") == kind)[column]).as_py() or 0
+
+    days = pc.sum(pc.equal(outcomes["kind"], "channel-day")).as_py() or 0
+    return [
+        ("Read from the archive", f"{total('bytes_read', 'channel-day') / 1e6:,.1f} MB"),
+        ("Scratch spectra", f"{total('bytes_written', 'channel-day') / 1e6:,.1f} MB"),
+        ("CCFs", f"{total('windows', 'tile'):,.0f}"),
+        ("Written", f"{total('bytes_written', 'tile') / 1e6:,.1f} MB"),
+        ("Wall time", f"{seconds:,.1f} s"),
+        ("Time in channel-days", f"{total('seconds', 'channel-day'):,.1f} s"),
+        ("Time in tiles", f"{total('seconds', 'tile'):,.1f} s"),
+        ("Rate", f"{days / seconds:,.2f} channel-days/s" if seconds else ""),
+    ]
+
+
+def _section(store: Store, facts: RunFacts, table: str) -> tuple[RecordSection, list[tuple[str, str, int]]] | None:
+    known = {CCF.name: CCF, STACK.name: STACK}
+    return record_section(store.settings, known[table], facts.parameters) if table in known else None

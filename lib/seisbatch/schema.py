@@ -1,0 +1,189 @@
+"""Every table, once: its fields, each with type, unit and meaning. Arrow and Spark types derive from the one list.
+
+Times are UTC timestamps of microseconds; distances km; angles degrees; rates Hz; durations and lags seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from pyspark.sql.types import StructType
+
+STRING = pa.string()
+INT = pa.int32()
+LONG = pa.int64()
+FLOAT = pa.float32()
+DOUBLE = pa.float64()
+DATE = pa.date32()
+TIME = pa.timestamp("us", tz="UTC")
+SAMPLES = pa.list_(pa.float32())
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column: its name, Arrow type, unit (empty where there is none), meaning, and whether it may be null."""
+
+    name: str
+    type: pa.DataType
+    unit: str
+    meaning: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its name, what one row is, and its fields."""
+
+    name: str
+    row: str
+    fields: tuple[Field, ...]
+
+    @property
+    def names(self) -> list[str]:
+        return [field.name for field in self.fields]
+
+    def arrow(self, metadata: Mapping[str, str] | None = None) -> pa.Schema:
+        """The Arrow schema; units and meanings stand in the fields' metadata."""
+        fields = [pa.field(f.name, f.type, f.nullable, metadata={"unit": f.unit, "meaning": f.meaning}) for f in self.fields]
+        return pa.schema(fields, metadata=dict(metadata or {}))
+
+    def spark(self) -> StructType:
+        """The Spark schema."""
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        return from_arrow_schema(self.arrow())
+
+    def batch(self, rows: Iterable[Mapping[str, Any]]) -> pa.RecordBatch:
+        """A record batch of rows; a missing key is a null."""
+        return pa.RecordBatch.from_pylist([dict(row) for row in rows], schema=self.arrow())
+
+
+def _channel_fields(role: str = "", meaning: str = "") -> tuple[Field, ...]:
+    return (
+        Field(f"{role}net", STRING, "", f"network code{meaning}", nullable=False),
+        Field(f"{role}sta", STRING, "", f"station code{meaning}", nullable=False),
+        Field(f"{role}loc", STRING, "", f"location code{meaning}, empty string where there is none", nullable=False),
+        Field(f"{role}chan", STRING, "", f"channel code{meaning}", nullable=False),
+    )
+
+
+INDEX = Table(
+    "index",
+    "an object of an archive",
+    (
+        Field("archive", STRING, "", "the archive's layout", nullable=False),
+        Field("s3key", STRING, "", "the object's key under the archive's root", nullable=False),
+        Field("net", STRING, "", "network code"),
+        Field("sta", STRING, "", "station code"),
+        Field("loc", STRING, "", "location code, empty string where there is none"),
+        Field("chan", STRING, "", "channel code; null where the object holds several channels"),
+        Field("date", DATE, "", "UTC day", nullable=False),
+        Field("year", INT, "", "year of the UTC day", nullable=False),
+        Field("day", INT, "", "day of the year", nullable=False),
+        Field("sample_rate", DOUBLE, "Hz", "sampling rate that the index states"),
+        Field("lat", DOUBLE, "degrees", "latitude that the index states"),
+        Field("lon", DOUBLE, "degrees", "longitude that the index states"),
+        Field("size", LONG, "bytes", "size of the object, where known"),
+        Field("etag", STRING, "", "the store's tag of the object's content, where known"),
+    ),
+)
+
+CHANNEL_DAY = Table(
+    "channel_day",
+    "a channel-day that the index names, or a problem of the index itself",
+    (
+        Field("unit", STRING, "", "the unit's id: NET.STA.LOC.CHA/DATE", nullable=False),
+        Field("date", DATE, "", "UTC day", nullable=False),
+        Field("net", STRING, "", "network code"),
+        Field("sta", STRING, "", "station code"),
+        Field("loc", STRING, "", "location code, empty string where there is none"),
+        Field("chan", STRING, "", "channel code"),
+        Field("s3key", STRING, "", "the object that holds it"),
+        Field("sample_rate", DOUBLE, "Hz", "sampling rate that the index states"),
+        Field("lat", DOUBLE, "degrees", "latitude that the index states"),
+        Field("lon", DOUBLE, "degrees", "longitude that the index states"),
+        Field("outcome", STRING, "", "null; for a problem of the index, its outcome"),
+        Field("reason", STRING, "", "null; for a problem of the index, why"),
+    ),
+)
+
+OUTCOMES = Table(
+    "outcomes",
+    "a unit of a run",
+    (
+        Field("run_id", STRING, "", "the run", nullable=False),
+        Field("job", STRING, "", "the job", nullable=False),
+        Field("kind", STRING, "", "what the unit is: channel-day or tile", nullable=False),
+        Field("unit", STRING, "", "the unit's id", nullable=False),
+        Field("date", DATE, "", "first UTC day of the unit"),
+        Field("outcome", STRING, "", "ok, empty, missing, denied, corrupt, rejected, failed", nullable=False),
+        Field("reason", STRING, "", "why, or what is worth knowing about it", nullable=False),
+        Field("s3key", STRING, "", "the object read, where the unit is one"),
+        Field("windows", INT, "", "windows used (channel-day), or CCFs written (tile)"),
+        Field("windows_planned", INT, "", "windows in the day (channel-day), or pairs in the tile (tile)"),
+        Field("lat", DOUBLE, "degrees", "latitude used"),
+        Field("lon", DOUBLE, "degrees", "longitude used"),
+        Field("bytes_read", LONG, "bytes", "bytes fetched for the unit", nullable=False),
+        Field("bytes_written", LONG, "bytes", "bytes written for the unit", nullable=False),
+        Field("seconds", DOUBLE, "s", "time spent on the unit", nullable=False),
+    ),
+)
+
+FILES = Table(
+    "files",
+    "a file that a worker wrote",
+    (
+        Field("table", STRING, "", "the table it is part of", nullable=False),
+        Field("s3key", STRING, "", "its key", nullable=False),
+        Field("rows", LONG, "", "its rows", nullable=False),
+        Field("bytes", LONG, "bytes", "its size", nullable=False),
+    ),
+)
+
+_CORRELATION = (
+    *_channel_fields("source_", " of the source"),
+    *_channel_fields("receiver_", " of the receiver"),
+    Field("n_windows", INT, "", "windows averaged", nullable=False),
+    Field("lag_step", DOUBLE, "s", "step of the lag axis", nullable=False),
+    Field("maxlag", DOUBLE, "s", "largest lag; the axis runs from -maxlag to +maxlag", nullable=False),
+    Field("distance", DOUBLE, "km", "distance between the stations on the WGS84 ellipsoid"),
+    Field("azimuth", DOUBLE, "degrees", "direction at the source towards the receiver, clockwise from north"),
+    Field("back_azimuth", DOUBLE, "degrees", "direction at the receiver towards the source, clockwise from north"),
+    Field("source_lat", DOUBLE, "degrees", "latitude of the source"),
+    Field("source_lon", DOUBLE, "degrees", "longitude of the source"),
+    Field("receiver_lat", DOUBLE, "degrees", "latitude of the receiver"),
+    Field("receiver_lon", DOUBLE, "degrees", "longitude of the receiver"),
+    Field("method", STRING, "", "cross_correlation, coherency or deconvolution", nullable=False),
+    Field("parameters_id", STRING, "", "id of the parameters that made it", nullable=False),
+    Field("samples", SAMPLES, "", "the function; a positive lag is energy that reaches the receiver later"),
+)
+
+CCF = Table(
+    "ccf",
+    "a pair-day, or a substack of one",
+    (
+        Field("date", DATE, "", "UTC day", nullable=False),
+        Field("starttime", TIME, "", "start of the first window averaged over", nullable=False),
+        Field("endtime", TIME, "", "end of the last window averaged over", nullable=False),
+        *_CORRELATION,
+    ),
+)
+
+STACK = Table(
+    "stack",
+    "a pair and a period",
+    (
+        Field("date", DATE, "", "first UTC day of the period", nullable=False),
+        Field("starttime", TIME, "", "start of the period", nullable=False),
+        Field("endtime", TIME, "", "end of the period", nullable=False),
+        Field("n_days", INT, "", "days with at least one window", nullable=False),
+        *_CORRELATION,
+    ),
+)
+
+TABLES = {table.name: table for table in (INDEX, CHANNEL_DAY, OUTCOMES, FILES, CCF, STACK)}

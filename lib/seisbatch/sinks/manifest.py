@@ -1,0 +1,60 @@
+"""The two small files that frame a run's output: the claim, written first, and the manifest, written last.
+
+``_run.json`` says with which parameters an output was begun, so that other parameters never mix with it; ``manifest.json``
+says that all is there, with the resolved configuration, the outcome counts and every table's files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from seisbatch.acquire.objects import Store
+from seisbatch.outcome import Missing, RunError
+
+CLAIM_KEY = "_run.json"
+MANIFEST_KEY = "manifest.json"
+
+
+def _read(store: Store, key: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(bytes(store.get(key)))
+    except Missing:
+        return None
+    except ValueError as error:
+        raise RunError(f"{store.settings.root}/{key} is not JSON ({error}): is --out a folder of this suite?") from error
+    if not isinstance(value, dict):
+        raise RunError(f"{store.settings.root}/{key} does not describe a run: is --out a folder of this suite?")
+    return value
+
+
+def write_json(store: Store, key: str, value: Mapping[str, Any]) -> None:
+    """Put a mapping as indented JSON; dates and paths as text."""
+    store.put(key, json.dumps(dict(value), indent=2, default=str).encode() + b"\n")
+
+
+def claim(store: Store, job: str, parameters_id: str, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Begin, or go on with, the output of a job; the manifest where it is complete already.
+
+    Raises RunError, naming what differs, where the output belongs to another job or to other parameters.
+    """
+    mine = json.loads(json.dumps({"job": job, "parameters_id": parameters_id, "parameters": parameters}, default=str))
+    there = _read(store, CLAIM_KEY)
+    if there is None:
+        write_json(store, CLAIM_KEY, mine)
+        return None
+    if there.get("job") != job:
+        raise RunError(f"{store.settings.root} holds results of {there.get('job')}, not of {job}: choose another --out")
+    if there.get("parameters_id") != parameters_id:
+        old = there.get("parameters", {})
+        changed = [
+            f"--{key.replace('_', '-')} {old.get(key)} there, {mine['parameters'].get(key)} now"
+            for key in sorted(old.keys() | mine["parameters"].keys())
+            if old.get(key) != mine["parameters"].get(key)
+        ]
+        raise RunError(
+            f"{store.settings.root} holds results made with other parameters, which are never mixed: "
+            f"{'; '.join(changed)}. Choose another --out, or give the same options."
+        )
+    return _read(store, MANIFEST_KEY)

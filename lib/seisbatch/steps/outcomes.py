@@ -1,0 +1,40 @@
+"""Outcome rows in, files out: the outcomes table, one file a month."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from seisbatch.acquire.objects import StoreSettings, open_store
+from seisbatch.schema import FILES, OUTCOMES
+from seisbatch.sinks.parquet import TableFile
+
+
+@dataclass(frozen=True)
+class OutcomesSettings:
+    """Where the outcomes go, and what their files say of the run."""
+
+    out: StoreSettings
+    metadata: tuple[tuple[str, str], ...]
+
+
+def write_outcomes(settings: OutcomesSettings, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Write rows of :data:`OUTCOMES`, sorted by month, to one file a month; rows of :data:`FILES`."""
+    store = open_store(settings.out)
+    rows = (row for batch in batches for row in batch.to_pylist())
+    for (year, month), of_month in itertools.groupby(rows, key=lambda row: (row["date"].year, row["date"].month)):
+        key = f"{OUTCOMES.name}/year={year:04d}/month={month:02d}/outcomes.parquet"
+        with TableFile(store, key, OUTCOMES, dict(settings.metadata)) as file:
+            for chunk in _chunks(of_month, 10_000):
+                file.write({name: [row[name] for row in chunk] for name in OUTCOMES.names})
+            size = file.commit({})
+            yield FILES.batch([{"table": OUTCOMES.name, "s3key": key, "rows": file.rows, "bytes": size}])
+
+
+def _chunks(rows: Iterator[dict[str, Any]], length: int) -> Iterator[list[dict[str, Any]]]:
+    while chunk := list(itertools.islice(rows, length)):
+        yield chunk

@@ -1,0 +1,223 @@
+"""Blocks of channel-days in, outcomes out: fetch, decode and preprocess each channel-day once, write its band spectra."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from seisbatch.acquire.miniseed import decode
+from seisbatch.acquire.objects import Store, StoreSettings, open_store
+from seisbatch.acquire.stationxml import ChannelEpoch, coordinates_at, read_stations
+from seisbatch.archives import ARCHIVES
+from seisbatch.names import Channel
+from seisbatch.outcome import RETRIED, Corrupt, Denied, Empty, Missing, Rejected, Result, UnitError, guard
+from seisbatch.process.grid import Preprocessing
+from seisbatch.process.segments import DataError, NoSamples, Segment, assemble
+from seisbatch.process.spectra import WindowSpectra, window_spectra
+from seisbatch.schema import OUTCOMES
+from seisbatch.sinks.spectra_file import ChannelSpectra, Spectra, encode, read_header
+from seisbatch.times import DAY_NS, day_start_ns
+
+MAX_AHEAD_OBJECTS = 32
+MAX_DENIED = 20
+"""Objects that a task may be denied before the run ends: credentials or a policy are wrong, not the data."""
+
+
+def ahead_bytes(memory: int) -> int:
+    """Bytes that a worker may hold of objects fetched ahead, of the memory it may use."""
+    return min(128_000_000, memory // 10)
+
+
+@dataclass(frozen=True)
+class SpectraSettings:
+    """Where channel-days are read, how they are preprocessed, and where the spectra go."""
+
+    run_id: str
+    job: str
+    layout: str
+    archive: StoreSettings
+    stations: StoreSettings
+    out: StoreSettings
+    scratch: str
+    preprocessing: Preprocessing
+    ahead_bytes: int
+
+
+def spectra_key(scratch: str, group: dt.date, date: dt.date, block: int) -> str:
+    """The key of a block's spectra."""
+    return f"{scratch}/spectra/{group}/{date}-{block:05d}.spec"
+
+
+def write_spectra(settings: SpectraSettings, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Rows of :data:`OUTCOMES`, one a channel-day, for blocks (columns ``group``, ``date``, ``block``, ``channel_days``).
+
+    A block that is already written is not done again, its outcomes are read from it, unless one of them may change by
+    another try.
+    """
+    out, archive = open_store(settings.out), open_store(settings.archive)
+    blocks = [block for batch in batches for block in batch.to_pylist()]
+    pending = []
+    for block in blocks:
+        block["key"] = spectra_key(settings.scratch, block["group"], block["date"], block["block"])
+        recorded = _recorded(out, block["key"])
+        if recorded is None:
+            pending.append(block)
+        else:
+            yield _outcomes(settings, block["date"], recorded)
+    keys = [row["s3key"] for block in pending for row in block["channel_days"]]
+    with archive.fetch_ahead(keys, max_bytes=settings.ahead_bytes, max_in_flight=MAX_AHEAD_OBJECTS) as bodies:
+        for block in pending:
+            yield _outcomes(settings, block["date"], _write_block(settings, out, block, bodies))
+
+
+def _recorded(out: Store, key: str) -> list[dict[str, Any]] | None:
+    """The outcomes of a block that is written and need not be done again."""
+    try:
+        outcomes = read_header(out, key).outcomes
+    except Missing:
+        return None
+    return None if any(row["outcome"] in RETRIED for row in outcomes) else outcomes
+
+
+def _outcomes(settings: SpectraSettings, date: dt.date, rows: list[dict[str, Any]]) -> pa.RecordBatch:
+    common = {"run_id": settings.run_id, "job": settings.job, "kind": "channel-day", "date": date}
+    return OUTCOMES.batch({**common, **row} for row in rows)
+
+
+def _write_block(
+    settings: SpectraSettings, out: Store, block: dict[str, Any], bodies: Iterator[tuple[str, Any]]
+) -> list[dict[str, Any]]:
+    """Preprocess the channel-days of a block, write their spectra, and return their outcome rows."""
+    channels: list[ChannelSpectra] = []
+    arrays: list[Spectra] = []
+    outcomes = []
+    n_channels = len(block["channel_days"])
+    for row in block["channel_days"]:
+        _, body = next(bodies)
+        done = guard(functools.partial(_channel_day, settings, row, block["date"], body))
+        outcomes.append(_outcome_row(settings, row, done, 0 if isinstance(body, UnitError) else len(body)))
+        del body
+        if done.value is None:
+            continue
+        spectra = [done.value.windows.spectra]
+        if done.value.windows.source_spectra is not None:
+            spectra.append(done.value.windows.source_spectra)
+        if not arrays:
+            n_windows, n_bins = spectra[0].shape
+            arrays = [np.empty((n_bins, n_channels, n_windows), np.complex64) for _ in spectra]
+        for array, values in zip(arrays, spectra, strict=True):
+            array[:, len(channels)] = values.T
+        name = Channel(row["net"], row["sta"], row["loc"], row["chan"])
+        channels.append(ChannelSpectra(row["rank"], name, done.value.windows.valid, done.value.lat, done.value.lon))
+    arrays = [array[:, : len(channels)] for array in arrays]
+    out.put(block["key"], encode(channels, arrays, outcomes))
+    return outcomes
+
+
+def _outcome_row(
+    settings: SpectraSettings, row: Mapping[str, Any], done: Result[ChannelDaySpectra], size: int
+) -> dict[str, Any]:
+    value = done.value
+    return {
+        "unit": row["unit"],
+        "outcome": str(done.outcome),
+        "reason": "; ".join(value.notes) if value else done.reason,
+        "s3key": row["s3key"],
+        "windows": int(value.windows.valid.sum()) if value else 0,
+        "windows_planned": settings.preprocessing.n_windows,
+        "lat": value.lat if value else row["lat"],
+        "lon": value.lon if value else row["lon"],
+        "bytes_read": size,
+        "bytes_written": value.windows.spectra.nbytes if value else 0,
+        "seconds": done.seconds,
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelDaySpectra:
+    """A channel-day's spectra, its coordinates, and what is worth knowing about it."""
+
+    windows: WindowSpectra
+    lat: float | None
+    lon: float | None
+    notes: list[str]
+
+
+def _channel_day(settings: SpectraSettings, row: Mapping[str, Any], date: dt.date, body: Any) -> ChannelDaySpectra:
+    """Decode, assemble and preprocess one channel-day; UnitError where that cannot be done."""
+    if isinstance(body, UnitError):
+        raise body
+    name = Channel(row["net"], row["sta"], row["loc"], row["chan"])
+    segments, notes = select_channel(decode(body), name)
+    day_ns = day_start_ns(date)
+    try:
+        day = assemble(segments, day_ns, max_fill=settings.preprocessing.max_fill)
+        del segments
+        windows = window_spectra(day, settings.preprocessing)
+    except NoSamples as error:
+        raise Empty(str(error)) from error
+    except DataError as error:
+        raise Rejected(str(error)) from error
+    lat, lon, note = _coordinates(settings, row, name, day_ns + DAY_NS // 2)
+    return ChannelDaySpectra(windows, lat, lon, [*notes, *_notes(day.counts, windows), *note])
+
+
+def select_channel(decoded: Mapping[Channel, list[Segment]], name: Channel) -> tuple[list[Segment], list[str]]:
+    """The segments of a channel in what an object holds.
+
+    The key is a hint, the records are the truth: where they carry another location code than the key they are taken, and
+    a note says so. Raises Corrupt where the object holds no such channel.
+    """
+    if name in decoded:
+        return decoded[name], []
+    others = [other for other in decoded if other._replace(loc=name.loc) == name]
+    if len(others) != 1:
+        held = ", ".join(sorted(map(str, decoded))[:5])
+        raise Corrupt(f"the object holds {held or 'no record'}, not {name}")
+    return decoded[others[0]], [f"records carry location code {others[0].loc or '--'!r}"]
+
+
+def _notes(counts: Any, windows: WindowSpectra) -> list[str]:
+    """What was mended or left out, with its numbers."""
+    told = {
+        "gaps": counts.n_gaps,
+        "samples bridged": counts.n_filled,
+        "overlapping samples merged": counts.n_overlap_samples,
+        "conflicting samples left out": counts.n_conflict_samples,
+        **{f"windows left out for {reason}": number for reason, number in windows.rejected.items()},
+    }
+    return [f"{what}: {number}" for what, number in told.items() if number]
+
+
+def _coordinates(
+    settings: SpectraSettings, row: Mapping[str, Any], name: Channel, instant_ns: int
+) -> tuple[float | None, float | None, list[str]]:
+    """Coordinates from the StationXML epoch at an instant, else from the index; the note says where they are not from."""
+    epochs, trouble = _station_epochs(settings.stations, settings.layout, name.net, name.sta)
+    place = coordinates_at(epochs, name, instant_ns)
+    if place is not None:
+        return place[0], place[1], []
+    trouble = trouble or "StationXML has no epoch of the channel"
+    if row["lat"] is not None and row["lon"] is not None:
+        return row["lat"], row["lon"], [f"{trouble}: coordinates from the index"]
+    return None, None, [f"{trouble}: coordinates unknown"]
+
+
+@functools.lru_cache(maxsize=4096)
+def _station_epochs(stations: StoreSettings, layout: str, net: str, sta: str) -> tuple[tuple[ChannelEpoch, ...], str]:
+    """Epochs of a station, read once a worker; and what went wrong, where something did."""
+    store = open_store(stations)
+    for key in (ARCHIVES[layout].station_key(net, sta), f"{net}/{net}_{sta}.xml", f"{net}_{sta}.xml"):
+        try:
+            return tuple(read_stations(store.get(key))), ""
+        except (Missing, Denied):
+            continue
+        except UnitError as error:
+            return (), f"StationXML {error.outcome}: {error}"
+    return (), "no StationXML"

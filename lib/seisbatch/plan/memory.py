@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from seisbatch.config import OptionError
 from seisbatch.process.grid import Preprocessing
 from seisbatch.sinks.parquet import ROW_GROUP_BYTES
-from seisbatch.steps.correlate import INVERSE_BYTES, SLAB_BYTES
+from seisbatch.steps.correlate import INVERSE_BYTES
+from seisbatch.steps.sides import SLAB_BYTES
 from seisbatch.steps.spectra import ahead_bytes
 
 PROCESS_BYTES = 300_000_000

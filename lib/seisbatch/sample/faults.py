@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
 from pymseed import DataEncoding, MS3TraceList, nslc2sourceid
 from scipy import fft
 from scipy.interpolate import CubicSpline
@@ -173,5 +172,3 @@ def planted(recording: Recording, fault: Fault) -> Recording:
     }
     function = functions.get(fault.plant)
     return function(recording, **dict(fault.numbers)) if function else recording
-
-

@@ -24,9 +24,7 @@ OPENED = UTCDateTime(2020, 1, 1)
 
 def station_xml(station: SampleStation) -> bytes:
     """The StationXML document of a station."""
-    channels = [
-        epoch for recorder in RECORDERS if recorder.name.sta == station.code for epoch in _epochs(recorder)
-    ]
+    channels = [epoch for recorder in RECORDERS if recorder.name.sta == station.code for epoch in _epochs(recorder)]
     place = Station(
         station.code, station.lat, station.lon, station.elevation,
         channels=channels, site=Site(f"{station.code.title()}, synthetic"), start_date=OPENED, creation_date=OPENED,

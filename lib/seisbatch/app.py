@@ -99,6 +99,7 @@ class App:
     @functools.cached_property
     def spark(self) -> SparkSession:
         """The session, started when it is first needed."""
+        log.info("starting Spark")
         return SparkSession.builder.appName(f"seisbatch {self.job}").getOrCreate()
 
     def begin(self, run: Run) -> bool:
@@ -119,6 +120,7 @@ class App:
         if run.is_sample:
             sample.write_sample_archive(Path(run.archive.root))
         n_days = (run.end - run.start).days
+        log.info("reading the index of %s in %s, %d days from %s", run.layout, run.archive.root, n_days, run.start)
         dates = self.spark.range(0, n_days, 1, max(1, n_days // INDEX_DAYS_A_TASK)).select(
             F.date_add(F.lit(run.start), F.col("id").cast("int")).alias("date")
         )
@@ -146,6 +148,7 @@ class App:
 
     def finish(self, run: Run, plan: Plan) -> None:
         """Reconcile planned units with outcomes, write the outcomes, the report and, last, the manifest."""
+        log.info("writing outcomes and report")
         outcomes = self._outcomes(plan, run)
         counts = _reconcile(outcomes, plan.planned)
         store = open_store(run.out)
@@ -154,6 +157,7 @@ class App:
         by_month = outcomes.repartition(month).sortWithinPartitions(month, "kind", "date", "unit")
         settings = OutcomesSettings(run.out, tuple(metadata.items()))
         by_month.mapInArrow(functools.partial(write_outcomes, settings), FILES.spark()).count()
+        log.info("outcomes written")
         self.exit_code = EXIT_BAD_UNITS if self._too_bad(counts) else 0
         complete = not any(number for (_, outcome), number in counts.items() if outcome in RETRIED)
         facts = RunFacts(

@@ -9,29 +9,33 @@ the same command resumes a run that was stopped.
 """
 
 import sys
+from typing import TYPE_CHECKING
 
-from seisbatch.config import parse_or_exit
+from seisbatch.config import CrossCorrelate, parse_or_exit
+
+if TYPE_CHECKING:
+    from seisbatch.app import App
 
 
-def main() -> int:
-    options = parse_or_exit("cross_correlate", sys.argv[1:], __doc__)
-
-    from seisbatch.app import App, run_job
+def flow(app: "App", options: CrossCorrelate) -> None:
     from seisbatch.plan.correlation import correlation_plan
     from seisbatch.plan.run import correlation_run
     from seisbatch.steps.correlate import write_tiles
     from seisbatch.steps.spectra import write_spectra
 
-    def flow(app: App) -> None:
-        run = correlation_run(options)  # options resolved: where, what, how
-        if not options.plan and not app.begin(run):  # complete already
-            return
-        plan = correlation_plan(app.index(run), run)  # commit units of the whole run: blocks, tiles
-        if not app.announce(plan, only=options.plan):
-            return
+    run = correlation_run(options)  # options resolved: where, what, how
+    if not options.plan and not app.begin(run):  # complete already
+        return
+    plan = correlation_plan(app.index(run), run)  # commit units of the whole run: blocks, tiles
+    if app.announce(plan, only=options.plan):
         app.run(write_spectra, run.spectra, plan.blocks)  # fetch, decode, preprocess: scratch spectra
         app.run(write_tiles, run.correlate, plan.tiles)  # one file of CCFs a tile; what is there is left
         app.finish(run, plan)  # reconcile, report, exit code
+
+
+def main() -> int:
+    options = parse_or_exit("cross_correlate", sys.argv[1:], __doc__)
+    from seisbatch.app import run_job
 
     return run_job("cross_correlate", options, flow)
 

@@ -25,7 +25,7 @@ from seisbatch.outcome import RETRIED, Outcome, RunError
 from seisbatch.plan.estimate import size
 from seisbatch.plan.units import Units
 from seisbatch.progress import Progress, duration
-from seisbatch.report.collect import RunFacts, write_report
+from seisbatch.report.collect import RunFacts, read_outcomes, reconcile, write_report
 from seisbatch.schema import CHANNEL_DAY, FILES, OUTCOMES
 from seisbatch.sinks.manifest import MANIFEST_KEY, claim, write_json
 from seisbatch.steps.index import IndexSettings, read_indexes
@@ -150,14 +150,14 @@ class App:
         """Reconcile planned units with outcomes, write the outcomes, the report and, last, the manifest."""
         log.info("writing outcomes and report")
         outcomes = self._outcomes(plan, run)
-        counts = _reconcile(outcomes, plan.planned)
         store = open_store(run.out)
         metadata = {"seisbatch.parameters_id": run.parameters_id}
         month = F.trunc("date", "month")
         by_month = outcomes.repartition(month).sortWithinPartitions(month, "kind", "date", "unit")
         settings = OutcomesSettings(run.out, tuple(metadata.items()))
         by_month.mapInArrow(functools.partial(write_outcomes, settings), FILES.spark()).count()
-        log.info("outcomes written")
+        written = read_outcomes(store)
+        counts = reconcile(written, plan.planned)
         self.exit_code = EXIT_BAD_UNITS if self._too_bad(counts) else 0
         complete = not any(number for (_, outcome), number in counts.items() if outcome in RETRIED)
         facts = RunFacts(
@@ -170,7 +170,7 @@ class App:
             planned=plan.planned,
             max_bad_fraction=self.max_bad_fraction,
         )
-        manifest = write_report(store, facts) | {"complete": complete, "exit_code": self.exit_code}
+        manifest = write_report(store, facts, written) | {"complete": complete, "exit_code": self.exit_code}
         write_json(store, MANIFEST_KEY, manifest)
         if complete:
             store.delete_prefix(run.scratch)
@@ -218,18 +218,6 @@ def _counted(
         yield batch
 
 
-def _reconcile(outcomes: DataFrame, planned: dict[str, int]) -> dict[tuple[str, str], int]:
-    """Units by kind and outcome; RunError unless every planned unit has exactly one outcome."""
-    rows = outcomes.groupBy("kind", "outcome").agg(F.count("*").alias("n"), F.countDistinct("unit").alias("units")).collect()
-    counts = {(row["kind"], row["outcome"]): row["n"] for row in rows}
-    for kind, number in planned.items():
-        found = sum(row["n"] for row in rows if row["kind"] == kind)
-        distinct = sum(row["units"] for row in rows if row["kind"] == kind)
-        if not number == found == distinct:
-            raise RunError(f"{number} {kind}s were planned, but there are {found} outcomes of {distinct}: please report this")
-    return counts
-
-
 def say(line: str) -> None:
     """A line of the job's own output."""
     print(line, flush=True)
@@ -245,13 +233,14 @@ def _say_result(root: str, manifest: dict[str, Any]) -> None:
     say(f"  took {duration(manifest['seconds'])}")
 
 
-def run_job(job: str, options: Any, flow: Callable[[App], None]) -> int:
+def run_job(job: str, options: Any, flow: Callable[[App, Any], None]) -> int:
     """Run a job's flow; the exit code. What is wrong with the run becomes one clear message."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("py4j").setLevel(logging.WARNING)
     app = App(job, options.max_bad_fraction)
+    had_session = SparkSession.getActiveSession() is not None
     try:
-        flow(app)
+        flow(app, options)
         return app.exit_code
     except OptionError as error:
         print(f"{job}: {error}\nSee ./submit.sh {job} --help", file=sys.stderr)
@@ -266,7 +255,7 @@ def run_job(job: str, options: Any, flow: Callable[[App], None]) -> int:
         print(f"{job}: {message}", file=sys.stderr)
         return EXIT_RUN
     finally:
-        if "spark" in app.__dict__:
+        if "spark" in app.__dict__ and not had_session:
             app.spark.stop()
 
 

@@ -118,14 +118,14 @@ OUTCOMES = Table(
     (
         Field("run_id", STRING, "", "the run", nullable=False),
         Field("job", STRING, "", "the job", nullable=False),
-        Field("kind", STRING, "", "what the unit is: channel-day or tile", nullable=False),
+        Field("kind", STRING, "", "what the unit is: channel-day, tile or source-group", nullable=False),
         Field("unit", STRING, "", "the unit's id", nullable=False),
         Field("date", DATE, "", "first UTC day of the unit"),
         Field("outcome", STRING, "", "ok, empty, missing, denied, corrupt, rejected, failed", nullable=False),
         Field("reason", STRING, "", "why, or what is worth knowing about it", nullable=False),
         Field("s3key", STRING, "", "the object read, where the unit is one"),
-        Field("windows", INT, "", "windows used (channel-day), or CCFs written (tile)"),
-        Field("windows_planned", INT, "", "windows in the day (channel-day), or pairs in the tile (tile)"),
+        Field("windows", INT, "", "windows used (channel-day), CCFs or stacks written (tile, source-group)"),
+        Field("windows_planned", INT, "", "windows in the day (channel-day), pairs asked for (tile), CCFs read (source-group)"),
         Field("lat", DOUBLE, "degrees", "latitude used"),
         Field("lon", DOUBLE, "degrees", "longitude used"),
         Field("bytes_read", LONG, "bytes", "bytes fetched for the unit", nullable=False),
@@ -142,6 +142,21 @@ FILES = Table(
         Field("s3key", STRING, "", "its key", nullable=False),
         Field("rows", LONG, "", "its rows", nullable=False),
         Field("bytes", LONG, "bytes", "its size", nullable=False),
+    ),
+)
+
+ROW_GROUPS = Table(
+    "row_groups",
+    "a row group of a file of CCFs",
+    (
+        Field("s3key", STRING, "", "the file's key", nullable=False),
+        Field("row_group", INT, "", "its number in the file", nullable=False),
+        Field("source_first", STRING, "", "first of its sources by name", nullable=False),
+        Field("source_last", STRING, "", "last of its sources by name", nullable=False),
+        Field("date_first", DATE, "", "first of its days", nullable=False),
+        Field("date_last", DATE, "", "last of its days", nullable=False),
+        Field("rows", LONG, "", "its rows", nullable=False),
+        Field("bytes", LONG, "bytes", "its size before compression", nullable=False),
     ),
 )
 
@@ -186,4 +201,4 @@ STACK = Table(
     ),
 )
 
-TABLES = {table.name: table for table in (INDEX, CHANNEL_DAY, OUTCOMES, FILES, CCF, STACK)}
+TABLES = {table.name: table for table in (INDEX, CHANNEL_DAY, OUTCOMES, FILES, ROW_GROUPS, CCF, STACK)}

@@ -11,7 +11,8 @@ from seisbatch.config import OutputOptions, SourceOptions
 SAMPLE_ROOT = "sample-archive"
 
 
-def _settings(root: str, endpoint: str | None, region: str | None, anonymous: bool) -> StoreSettings:
+def store_settings(root: str, endpoint: str | None, region: str | None, anonymous: bool) -> StoreSettings:
+    """A store; a folder's name becomes absolute, as workers have another working directory."""
     if "://" not in root:
         root = str(Path(root).expanduser().resolve())
     return StoreSettings(root=root, endpoint=endpoint, region=region, anonymous=anonymous)
@@ -26,7 +27,7 @@ def archive_store(options: SourceOptions) -> StoreSettings:
     """The archive that a run reads."""
     layout = ARCHIVES[layout_of(options)]
     root = options.root or (SAMPLE_ROOT if options.archive == "sample" else layout.ROOT)
-    return _settings(root, options.source_endpoint, options.source_region or layout.REGION, options.anonymous)
+    return store_settings(root, options.source_endpoint, options.source_region or layout.REGION, options.anonymous)
 
 
 def stations_store(options: SourceOptions) -> StoreSettings:
@@ -34,9 +35,9 @@ def stations_store(options: SourceOptions) -> StoreSettings:
     if options.stations is None:
         return archive_store(options)
     archive = archive_store(options)
-    return _settings(options.stations, archive.endpoint, archive.region, options.anonymous)
+    return store_settings(options.stations, archive.endpoint, archive.region, options.anonymous)
 
 
 def out_store(options: OutputOptions) -> StoreSettings:
     """Where a run writes."""
-    return _settings(options.out, options.out_endpoint, options.out_region, anonymous=False)
+    return store_settings(options.out, options.out_endpoint, options.out_region, anonymous=False)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from seisbatch import __version__
 from seisbatch.acquire.objects import Store
-from seisbatch.outcome import Outcome
+from seisbatch.outcome import Outcome, RunError
 from seisbatch.report.page import Availability, RecordSection, RunReport, UnitRow, render
 from seisbatch.report.section import record_section
 from seisbatch.schema import CCF, OUTCOMES, STACK
@@ -42,11 +42,27 @@ class RunFacts:
     max_bad_fraction: float
 
 
-def write_report(store: Store, facts: RunFacts) -> dict[str, Any]:
+def read_outcomes(store: Store) -> pa.Table:
+    """The outcomes table, as it stands on storage."""
+    dataset = table_dataset(store.settings, OUTCOMES)
+    return dataset.to_table() if dataset else OUTCOMES.arrow().empty_table()
+
+
+def reconcile(outcomes: pa.Table, planned: Mapping[str, int]) -> Counter[tuple[str, str]]:
+    """Units by kind and outcome; RunError unless every planned unit has exactly one outcome."""
+    for kind, number in planned.items():
+        units = outcomes.filter(pc.field("kind") == kind)["unit"]
+        distinct = pc.count_distinct(units).as_py()
+        if not number == len(units) == distinct:
+            raise RunError(
+                f"{number} {kind}s were planned, but there are {len(units)} outcomes of {distinct} units: please report this"
+            )
+    return Counter(zip(outcomes["kind"].to_pylist(), outcomes["outcome"].to_pylist(), strict=True))
+
+
+def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str, Any]:
     """Write the report page of a run whose tables are complete; the manifest's contents."""
     finished = dt.datetime.now(dt.UTC)
-    dataset = table_dataset(store.settings, OUTCOMES)
-    outcomes = dataset.to_table() if dataset else OUTCOMES.arrow().empty_table()
     counts = Counter(zip(outcomes["kind"].to_pylist(), outcomes["outcome"].to_pylist(), strict=True))
     tables = _tables(store, outcomes)
     channel_days = outcomes.filter(pc.field("kind") == "channel-day")
@@ -94,7 +110,7 @@ def write_report(store: Store, facts: RunFacts) -> dict[str, Any]:
 def _tables(store: Store, outcomes: pa.Table) -> dict[str, dict[str, int]]:
     """Files, rows and bytes of every table that the tiles wrote, and of the outcomes themselves."""
     tables: dict[str, dict[str, int]] = {}
-    for row in outcomes.filter((pc.field("kind") == "tile") & (pc.field("bytes_written") > 0)).to_pylist():
+    for row in outcomes.filter((pc.field("kind") != "channel-day") & (pc.field("bytes_written") > 0)).to_pylist():
         table = tables.setdefault(row["s3key"].partition("/")[0], {"files": 0, "rows": 0, "bytes": 0})
         table["files"] += 1
         table["rows"] += row["windows"]
@@ -147,20 +163,18 @@ def _units(outcomes: pa.Table) -> list[UnitRow]:
 
 
 def _totals(outcomes: pa.Table, seconds: float) -> list[tuple[str, str]]:
-    def total(column: str, kind: str) -> float:
-        return pc.sum(outcomes.filter(pc.field("kind") == kind)[column]).as_py() or 0
-
-    days = pc.sum(pc.equal(outcomes["kind"], "channel-day")).as_py() or 0
-    return [
-        ("Read from the archive", f"{total('bytes_read', 'channel-day') / 1e6:,.1f} MB"),
-        ("Scratch spectra", f"{total('bytes_written', 'channel-day') / 1e6:,.1f} MB"),
-        ("CCFs", f"{total('windows', 'tile'):,.0f}"),
-        ("Written", f"{total('bytes_written', 'tile') / 1e6:,.1f} MB"),
-        ("Wall time", f"{seconds:,.1f} s"),
-        ("Time in channel-days", f"{total('seconds', 'channel-day'):,.1f} s"),
-        ("Time in tiles", f"{total('seconds', 'tile'):,.1f} s"),
-        ("Rate", f"{days / seconds:,.2f} channel-days/s" if seconds else ""),
-    ]
+    """Labels and values: bytes, seconds and rates, by kind of unit."""
+    totals = [("Wall time", f"{seconds:,.1f} s")]
+    for kind in sorted(set(outcomes["kind"].to_pylist())):
+        units = outcomes.filter(pc.field("kind") == kind)
+        read, written, spent = (pc.sum(units[name]).as_py() or 0 for name in ("bytes_read", "bytes_written", "seconds"))
+        totals += [
+            (f"{kind}s: read", f"{read / 1e6:,.1f} MB"),
+            (f"{kind}s: written", f"{written / 1e6:,.1f} MB"),
+            (f"{kind}s: time in units", f"{spent:,.1f} s"),
+            (f"{kind}s: mean of a unit", f"{1000 * spent / units.num_rows:,.0f} ms"),
+        ]
+    return totals
 
 
 def _section(store: Store, facts: RunFacts, table: str) -> tuple[RecordSection, list[tuple[str, str, int]]] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -9,23 +11,36 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 
-from seisbatch.acquire.objects import StoreSettings
+from seisbatch.acquire.objects import StoreSettings, check_key
 from seisbatch.schema import Table
+
+
+def _filesystem(out: StoreSettings) -> tuple[pafs.FileSystem, str]:
+    """Arrow's own file system for a store, and the store's root in it."""
+    if not out.root.startswith("s3://"):
+        return pafs.LocalFileSystem(), out.root.rstrip("/")
+    endpoint = urlsplit(out.endpoint) if out.endpoint else None
+    options = {"endpoint_override": endpoint.netloc, "scheme": endpoint.scheme} if endpoint else {}
+    return pafs.S3FileSystem(region=out.region, anonymous=out.anonymous, **options), out.root.removeprefix("s3://").rstrip("/")
 
 
 def table_dataset(out: StoreSettings, table: Table) -> ds.Dataset | None:
     """The files of a table as a dataset under the table's own schema; None where there are none."""
-    if out.root.startswith("s3://"):
-        endpoint = urlsplit(out.endpoint) if out.endpoint else None
-        options = {"endpoint_override": endpoint.netloc, "scheme": endpoint.scheme} if endpoint else {}
-        filesystem: pafs.FileSystem = pafs.S3FileSystem(region=out.region, anonymous=out.anonymous, **options)
-        folder = f"{out.root.removeprefix('s3://').rstrip('/')}/{table.name}"
-    else:
-        filesystem, folder = pafs.LocalFileSystem(), f"{out.root.rstrip('/')}/{table.name}"
+    filesystem, root = _filesystem(out)
+    folder = f"{root}/{table.name}"
     if filesystem.get_file_info(folder).type == pafs.FileType.NotFound:
         return None
     return ds.dataset(folder, filesystem=filesystem, format="parquet", schema=table.arrow(), partitioning=None)
+
+
+@contextmanager
+def parquet_file(store: StoreSettings, key: str) -> Iterator[pq.ParquetFile]:
+    """A Parquet file of a store, of which only what is asked for is read."""
+    filesystem, root = _filesystem(store)
+    with filesystem.open_input_file(f"{root}/{check_key(key)}") as source, pq.ParquetFile(source) as file:
+        yield file
 
 
 def samples_matrix(column: pa.ChunkedArray) -> npt.NDArray[np.float32]:

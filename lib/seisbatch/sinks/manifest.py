@@ -58,3 +58,11 @@ def claim(store: Store, job: str, parameters_id: str, parameters: Mapping[str, A
             f"{'; '.join(changed)}. Choose another --out, or give the same options."
         )
     return _read(store, MANIFEST_KEY)
+
+
+def complete_manifest(store: Store, job: str) -> dict[str, Any]:
+    """The manifest of a job's output that another job reads; RunError where it is not there, or not complete."""
+    manifest = _read(store, MANIFEST_KEY)
+    if manifest is None or manifest.get("job") != job or not manifest.get("complete"):
+        raise RunError(f"{store.settings.root} holds no complete run of {job}: run it first, or again")
+    return manifest

@@ -102,4 +102,4 @@ def geometry(source: tuple[float | None, float | None], receiver: tuple[float | 
     """Distance and directions between two places (latitude, longitude)."""
     if None in source or None in receiver:
         return Geometry(None, None, None)
-    return Geometry(*distance_azimuths(*source, *receiver))  # type: ignore[arg-type]
+    return Geometry(*distance_azimuths(*source, *receiver))

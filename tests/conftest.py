@@ -1,0 +1,94 @@
+"""Fixtures that several test packages share: Spark, the sample archive, real files, object stores."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+RunJob = Callable[..., int]
+
+
+@pytest.fixture(scope="session")
+def real_archive() -> Path:
+    """A few real objects under SCEDC's keys."""
+    folder = Path(os.environ.get("SEISBATCH_TEST_DATA", REPOSITORY.parent / "shared" / "data")) / "scedc-pds"
+    if not folder.is_dir():
+        pytest.skip("no real data: set SEISBATCH_TEST_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample archive, written once for all tests."""
+    from seisbatch.sample import write_sample_archive
+
+    folder = tmp_path_factory.mktemp("sample") / "archive"
+    write_sample_archive(folder, quiet=True)
+    return folder
+
+
+def spark_properties() -> dict[str, str]:
+    """The properties of local runs, as the launcher gives them."""
+    lines = (REPOSITORY / "conf/spark/local.conf").read_text().splitlines()
+    pairs = (line.split(None, 1) for line in lines if line.strip() and not line.startswith("#"))
+    return {key: value.strip() for key, value in pairs}
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[object]:
+    """One local session for the whole run, with the properties of local runs."""
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.master("local[2,4]").appName("tests")
+    for key, value in (spark_properties() | {"spark.eventLog.enabled": "false", "spark.ui.enabled": "false"}).items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def run_job(spark: object) -> RunJob:
+    """Runs a job's flow in this process, as its entry point would; the exit code."""
+
+    def run(job: str, *arguments: object) -> int:
+        from seisbatch.app import run_job as run_in_app
+        from seisbatch.config import parse_or_exit
+
+        flow = job_module(job).flow
+        return run_in_app(job, parse_or_exit(job, [str(argument) for argument in arguments], ""), flow)
+
+    return run
+
+
+def job_module(job: str):  # noqa: ANN201
+    """A job file as a module."""
+    specification = importlib.util.spec_from_file_location(f"job_{job}", REPOSITORY / "jobs" / f"{job}.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The endpoint of an S3 server of its own, and credentials for it in the environment."""
+    from moto.server import ThreadedMotoServer
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATESTS")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()

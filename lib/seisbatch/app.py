@@ -170,7 +170,11 @@ class App:
             planned=plan.planned,
             max_bad_fraction=self.max_bad_fraction,
         )
-        manifest = write_report(store, facts, written) | {"complete": complete, "exit_code": self.exit_code}
+        manifest = write_report(store, facts, written)
+        if not any(table["rows"] for name, table in manifest["tables"].items() if name != OUTCOMES.name):
+            print(f"{self.job}: nothing was written: no pair that was asked for has data", file=sys.stderr)
+            self.exit_code = EXIT_BAD_UNITS
+        manifest |= {"complete": complete, "exit_code": self.exit_code}
         write_json(store, MANIFEST_KEY, manifest)
         if complete:
             store.delete_prefix(run.scratch)

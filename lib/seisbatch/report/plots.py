@@ -126,8 +126,8 @@ def availability(data: Availability) -> bytes:
     n_channels, n_days = data.fraction.shape
     figure = _figure(9.5, min(11.0, max(2.2, 0.24 * n_channels + 1.2)))
     axes = figure.subplots()
-    shades = ListedColormap([(1 - s * (1 - 0.16), 1 - s * (1 - 0.47), 1 - s * (1 - 0.71)) for s in np.linspace(0.06, 1, 256)])
-    shades.set_bad("#ffffff")
+    colors = [(1 - s * (1 - 0.16), 1 - s * (1 - 0.47), 1 - s * (1 - 0.71)) for s in np.linspace(0.06, 1, 256)]
+    shades = ListedColormap(colors).with_extremes(bad="#ffffff")
     image = axes.imshow(data.fraction, aspect="auto", interpolation="nearest", cmap=shades, vmin=0, vmax=1)
     rows, columns = np.nonzero(data.bad)
     axes.scatter(columns, rows, marker="x", s=30 if n_channels <= LABELLED else 4, color=ORANGE, linewidths=1.3)

@@ -45,6 +45,7 @@ def spark() -> Iterator[object]:
     """One local session for the whole run, with the properties of local runs."""
     from pyspark.sql import SparkSession
 
+    os.environ.update(S3_CREDENTIALS)  # workers inherit what the JVM was started with
     builder = SparkSession.builder.master("local[2,4]").appName("tests")
     for key, value in (spark_properties() | {"spark.eventLog.enabled": "false", "spark.ui.enabled": "false"}).items():
         builder = builder.config(key, value)
@@ -79,14 +80,20 @@ def job_module(job: str):  # noqa: ANN201
     return module
 
 
+S3_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIATESTS",
+    "AWS_SECRET_ACCESS_KEY": "canary-secret",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
 @pytest.fixture
 def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The endpoint of an S3 server of its own, and credentials for it in the environment."""
     from moto.server import ThreadedMotoServer
 
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATESTS")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    for name, value in S3_CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

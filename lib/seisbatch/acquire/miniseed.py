@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import bisect
+import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from pymseed import MS3TraceList, PymseedError, configure_logging, sourceid2nslc
+from pymseed import MS3Record, MS3TraceList, PymseedError, configure_logging, sourceid2nslc
 
 from seisbatch.names import Channel, channel
-from seisbatch.outcome import Corrupt
+from seisbatch.outcome import Corrupt, Rejected
 from seisbatch.process.segments import Segment
 from seisbatch.times import SECOND_NS
 
 MEASURED_SECONDS = 3600
 """Segments at least this long have their rate measured from their time tags (resolution 100 microseconds)."""
-SAMPLES_A_BYTE = 8
-"""No miniSEED encoding packs more: a header that promises more is hostile, and nothing is allocated for it."""
+SAMPLES_A_BYTE = 2
+"""No encoding packs more (Steim-2: seven in four bytes): headers that promise more are hostile, nothing is allocated."""
+MAX_SEGMENTS = 10_000
+"""Of one channel in one object: libmseed's search for a record's place takes time that grows as their square."""
+MAX_CHANNELS = 100_000
+MAX_RATE = 1e7
 
+_CHUNK_BYTES = 1_000_000
+_MANY_CHANNELS = 500
+_VERSION_3 = b"MS\x03"
+_HEADER_BYTES = 40
+_LENGTHS = struct.Struct("<BHI")
+"""Of the name, the extra headers and the samples, at byte 33 of a version 3 header."""
+_LENGTH_COMES_FIRST = (struct.pack(">HH", 48, 1000), struct.pack("<HH", 48, 1000))
+"""Offset and type of the first blockette, at byte 46 of a version 2 header; the length's exponent is then at byte 54."""
 _DTYPES = {"i": np.int32, "f": np.float32, "d": np.float64}
+_ERRORS = (PymseedError, ValueError, OverflowError)
 
 
 def decode(data: Any) -> dict[Channel, list[Segment]]:
@@ -25,29 +41,29 @@ def decode(data: Any) -> dict[Channel, list[Segment]]:
 
     ``data`` is any buffer. Records are joined within half a sample of the time expected, as libmseed does. A segment of at
     least an hour carries the rate that its first and last time tags give, a shorter one that of its header. Samples are
-    int32, float32 or float64, as recorded.
+    int32, float32 or float64, as recorded. A channel whose records hold no samples has no segments.
 
     Raises Corrupt where the object is empty, is not miniSEED, is cut within a record, holds anything between records, or
-    holds text or impossible headers.
+    holds text or impossible headers; Rejected where a channel is in more than :data:`MAX_SEGMENTS` pieces.
     """
     if not len(data):
         raise Corrupt("0 bytes")
+    buffer = memoryview(data).cast("B")
     configure_logging()
+    traces = None
     try:
-        traces = MS3TraceList.from_buffer(data, record_list=True)
-    except (PymseedError, ValueError) as error:
-        raise Corrupt(_in_short(error)) from None
-    try:
-        _check_whole(traces, len(data))
+        traces = _traces(buffer)
+        _check_promise(traces, len(buffer))
         segments: dict[Channel, list[Segment]] = {}
         for trace in traces:
-            name = _name(trace.sourceid)
-            segments.setdefault(name, []).extend(_segment(segment, len(data)) for segment in trace)
+            found = segments.setdefault(_name(trace.sourceid), [])
+            found.extend(_segment(segment) for segment in trace if segment.samplecnt)
         return segments
-    except (PymseedError, ValueError, OverflowError) as error:
+    except _ERRORS as error:
         raise Corrupt(_in_short(error)) from None
     finally:
-        traces.close()
+        if traces is not None:
+            traces.close()
 
 
 def _in_short(error: Exception) -> str:
@@ -55,18 +71,102 @@ def _in_short(error: Exception) -> str:
     return f"not miniSEED: {text}"[:200]
 
 
-def _check_whole(traces: MS3TraceList, n_bytes: int) -> None:
-    """Corrupt unless the records fill the object: libmseed passes over a record that is cut at the end."""
-    lists = [segment.recordlist for trace in traces for segment in trace]
-    if not lists:
-        raise Corrupt("not miniSEED: no record")
-    n_records = sum(records.recordcnt for records in lists)
-    length = lists[0][0].record.reclen
-    if n_records * length == n_bytes:
-        return
-    whole = sum(record.record.reclen for records in lists for record in records)
-    if whole != n_bytes:
-        raise Corrupt(f"truncated: {n_records} whole records are {whole} of {n_bytes} bytes")
+def _traces(buffer: memoryview) -> MS3TraceList:
+    """Every record of the object, in traces; Corrupt where records do not fill it.
+
+    libmseed passes over a record that is cut at the end of what it is given; whether all was read is seen from the number
+    of records, which is first told from the headers' lengths alone. If that is not it, they are walked through one by one.
+    """
+    try:
+        ends = _supposed_ends(buffer)
+        if ends:
+            traces = _read(buffer, ends)
+            if _n_records(traces) == len(ends):
+                return traces
+            traces.close()
+    except _ERRORS:
+        pass
+    ends = _record_ends(buffer)
+    traces = _read(buffer, ends)
+    if (n_records := _n_records(traces)) != len(ends):
+        traces.close()
+        raise Corrupt(f"the length of some of the {len(ends)} records cannot be told from them (only of {n_records})")
+    return traces
+
+
+def _supposed_ends(buffer: memoryview) -> Sequence[int]:
+    """Offsets at which records end, if their headers tell it without a search; else none.
+
+    Version 3 headers do, and those of version 2 whose first blockette is the one with the record's length, all the same.
+    """
+    n_bytes = len(buffer)
+    if buffer[:3] != _VERSION_3:
+        length = MS3Record.parse(buffer).reclen
+        if n_bytes % length:
+            return ()
+        headers = np.frombuffer(buffer, np.uint8).reshape(-1, length)
+        first = bytes(headers[0, 46:50])
+        known = first in _LENGTH_COMES_FIRST and (headers[:, 46:50] == headers[0, 46:50]).all()
+        return range(length, n_bytes + 1, length) if known and (headers[:, 54] == headers[0, 54]).all() else ()
+    ends = []
+    end = 0
+    while end + _HEADER_BYTES <= n_bytes and buffer[end : end + 3] == _VERSION_3:
+        name, extra, samples = _LENGTHS.unpack_from(buffer, end + 33)
+        end += _HEADER_BYTES + name + extra + samples
+        ends.append(end)
+    return ends if end == n_bytes else ()
+
+
+def _read(buffer: memoryview, ends: Sequence[int]) -> MS3TraceList:
+    """Traces of the records that end at ``ends``; Rejected as soon as they are too many pieces to go on."""
+    traces = MS3TraceList()
+    try:
+        start = unchecked = 0
+        while start < len(buffer):
+            number = bisect.bisect_right(ends, start + _CHUNK_BYTES)
+            stop = ends[number - 1] if number and ends[number - 1] > start else ends[number]
+            traces.add_buffer(buffer[start:stop], record_list=True)
+            unchecked += stop - start
+            if stop == len(buffer) or traces.numtraceids < _MANY_CHANNELS or unchecked >= 2 * _CHUNK_BYTES:
+                _check_pieces(traces)
+                unchecked = 0
+            start = stop
+    except BaseException:
+        traces.close()
+        raise
+    return traces
+
+
+def _check_pieces(traces: MS3TraceList) -> None:
+    if traces.numtraceids > MAX_CHANNELS:
+        raise Rejected(f"more than {MAX_CHANNELS} channels in one object")
+    for trace in traces:
+        if len(trace) > MAX_SEGMENTS:
+            raise Rejected(f"{trace.sourceid} is in more than {MAX_SEGMENTS} segments")
+
+
+def _n_records(traces: MS3TraceList) -> int:
+    return sum(len(segment.recordlist or ()) for trace in traces for segment in trace)
+
+
+def _record_ends(buffer: memoryview) -> list[int]:
+    """The offsets at which the object's records end; Corrupt, with the offset, where what follows is none."""
+    ends: list[int] = []
+    end = 0
+    try:
+        for record in MS3Record.from_buffer(buffer):
+            end += record.reclen
+            ends.append(end)
+    except _ERRORS as error:
+        rest = len(buffer) - end
+        raise Corrupt(f"byte {end}: {_in_short(error)} ({len(ends)} whole records, then {rest} bytes)") from None
+    return ends
+
+
+def _check_promise(traces: MS3TraceList, n_bytes: int) -> None:
+    n_samples = sum(segment.samplecnt for trace in traces for segment in trace)
+    if n_samples > n_bytes * SAMPLES_A_BYTE:
+        raise Corrupt(f"headers promise {n_samples} samples in {n_bytes} bytes")
 
 
 def _name(source_id: str) -> Channel:
@@ -77,15 +177,13 @@ def _name(source_id: str) -> Channel:
         raise Corrupt(f"records name no channel: {error}") from None
 
 
-def _segment(segment: Any, n_bytes: int) -> Segment:
+def _segment(segment: Any) -> Segment:
     n_samples, rate = segment.samplecnt, segment.samprate
-    if n_samples > n_bytes * SAMPLES_A_BYTE:
-        raise Corrupt(f"headers promise {n_samples} samples in {n_bytes} bytes")
-    if not 0 < rate < 1e7 or n_samples <= 0:
-        raise Corrupt(f"headers give {n_samples} samples at {rate} Hz")
     _, kind = segment.sample_size_type
     if kind not in _DTYPES:
-        raise Corrupt(f"records hold {'text' if kind == 't' else kind}, not samples")
+        raise Corrupt(f"records hold {'text' if kind == 't' else repr(kind)}, not samples")
+    if not 0 < rate < MAX_RATE or n_samples < 0:
+        raise Corrupt(f"headers give {n_samples} samples at {rate} Hz")
     samples = np.empty(n_samples, _DTYPES[kind])
     unpacked = segment.unpack_recordlist(samples)
     if unpacked != n_samples:

@@ -10,6 +10,8 @@ Real = npt.NDArray[np.floating]
 Spectra = npt.NDArray[np.complexfloating]
 
 CLIP_STANDARD_DEVIATIONS = 3.0
+MEDIAN_TO_STD = 1.4826
+"""Standard deviation of Gaussian noise over the median of its absolute value."""
 WATER_LEVEL = 1e-6
 """Amplitude spectra are not let fall below this share of their largest value before anything is divided by them."""
 
@@ -19,7 +21,7 @@ def normalise_time(samples: Real, covered: npt.NDArray[np.bool_], kind: str, hal
 
     ``one_bit`` keeps the sign; ``rma`` divides by the running mean of the absolute value over ``half_period`` samples, half
     the longest period of the band (Bensen et al., 2007, Geophys. J. Int. 169); ``clip`` limits to
-    :data:`CLIP_STANDARD_DEVIATIONS` times ``std``.
+    :data:`CLIP_STANDARD_DEVIATIONS` standard deviations, taken from the median so that what is to be clipped does not count.
     """
     match kind:
         case "none":
@@ -27,7 +29,7 @@ def normalise_time(samples: Real, covered: npt.NDArray[np.bool_], kind: str, hal
         case "one_bit":
             return np.sign(samples)
         case "clip":
-            limit = CLIP_STANDARD_DEVIATIONS * std
+            limit = CLIP_STANDARD_DEVIATIONS * MEDIAN_TO_STD * np.median(np.abs(samples[covered]))
             return np.clip(samples, -limit, limit)
         case "rma":
             width = max(1, round(half_period))

@@ -32,7 +32,7 @@ Real = npt.NDArray[np.floating]
 class DayTrace:
     """A channel-day at the sampling rate of the windows.
 
-    ``samples`` shape (day_samples,), zero in gaps; ``covered`` bool, the same shape: recorded, not bridged.
+    ``samples`` shape (day_samples,), zero in gaps; ``covered`` bool, the same shape: recorded, not bridged, not dead.
     ``clock_seconds`` at the times ``clock_times`` [s after midnight] is by how much the recorder's time tags are ahead of the
     grid that its samples were put on.
     """
@@ -68,7 +68,7 @@ def day_trace(day: ChannelDay, params: Preprocessing, dtype: npt.DTypeLike = np.
         begin, end = max(0, first), min(params.day_samples, first + len(values))
         samples[begin:end] = values[begin - first : end - first]
         covered[begin:end] = True
-        for bridge_first, bridge_stop in run.filled:
+        for bridge_first, bridge_stop in (*run.filled, *_dead(run.samples, math.ceil(day.rate / params.freqmin))):
             one = max(0, first + math.floor(bridge_first * ratio))
             other = min(params.day_samples, first + math.ceil(bridge_stop * ratio))
             covered[one:other] = False
@@ -107,6 +107,13 @@ def _on_grid(run: Run, rate: float, params: Preprocessing, late: float, dtype: n
     n_out = math.ceil(n_samples * ratio)
     resampled: Real = fft.irfft(out, out_length, overwrite_x=True)[:n_out]
     return resampled
+
+
+def _dead(samples: npt.NDArray[np.generic], length: int) -> list[tuple[int, int]]:
+    """Stretches of ``length`` samples, one period of ``freqmin``, in which every sample is the same: a dead recorder's."""
+    n_blocks = len(samples) // length
+    blocks = samples[: n_blocks * length].reshape(n_blocks, length)
+    return [(int(n) * length, (int(n) + 1) * length) for n in np.flatnonzero(blocks.max(axis=1) == blocks.min(axis=1))]
 
 
 def _detrended(samples: npt.NDArray[np.generic], out: Real) -> None:

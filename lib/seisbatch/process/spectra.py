@@ -14,8 +14,6 @@ from seisbatch.process.normalise import floored, normalise_time, smoothed, white
 from seisbatch.process.resample import DayTrace, day_trace
 from seisbatch.process.segments import ChannelDay, DataError
 
-FLAT = 1e-5
-"""A window whose standard deviation is below this share of the channel-day's holds nothing but rounding errors."""
 BATCH_BYTES = 32_000_000
 
 Spectra = npt.NDArray[np.complexfloating]
@@ -41,7 +39,7 @@ def window_spectra(day: ChannelDay, params: Preprocessing, dtype: npt.DTypeLike 
     """Preprocess a channel-day and transform its windows; only the bins of the band are kept.
 
     A window is left out where less than ``min_coverage`` of it was recorded, where its peak exceeds ``max_over_std`` standard
-    deviations of the day's recorded samples, and where it is flat. ``dtype`` float32 serves; float64 is for comparison.
+    deviations of the day's recorded samples. ``dtype`` float32 serves; float64 is for comparison.
 
     Raises DataError where the channel is flat, where the band is not recorded, or where no window is left.
     """
@@ -87,9 +85,6 @@ def _judge(
     recorded = np.concatenate(([0], np.cumsum(trace.covered)))
     coverage = (recorded[starts + params.window_samples] - recorded[starts]) / params.window_samples
     covered = coverage >= params.min_coverage - 1e-9
-    energy = np.concatenate(([0.0], np.cumsum(np.square(trace.samples, dtype=np.float64))))
-    power = (energy[starts + params.window_samples] - energy[starts]) / params.window_samples
-    live = power > (FLAT * std) ** 2
     calm = np.ones(params.n_windows, bool)
     if params.max_over_std:
         loud = np.concatenate(([0], np.cumsum(np.abs(trace.samples) > params.max_over_std * std)))
@@ -97,9 +92,8 @@ def _judge(
     rejected = {
         "coverage": int((~covered).sum()),
         "amplitude": int((covered & ~calm).sum()),
-        "flatness": int((covered & calm & ~live).sum()),
     }
-    return coverage.astype(np.float32), rejected, covered & calm & live
+    return coverage.astype(np.float32), rejected, covered & calm
 
 
 def _band(windows: npt.NDArray[np.generic], params: Preprocessing) -> Spectra:

@@ -141,7 +141,8 @@ def _codes(table: pa.Table, role: str) -> list[tuple[str, str, str, str]]:
 
 
 def _times(table: pa.Table, name: str) -> npt.NDArray[np.datetime64]:
-    return table[name].cast(pa.timestamp("us")).to_numpy()
+    times: npt.NDArray[np.datetime64] = table[name].cast(pa.timestamp("us")).to_numpy()
+    return times
 
 
 def _parameters(dataset: Any) -> dict[str, Any]:

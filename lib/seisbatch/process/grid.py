@@ -138,7 +138,7 @@ class Preprocessing:
     @property
     def frequencies(self) -> npt.NDArray[np.float64]:
         """The frequencies kept [Hz], shape (n_bins,)."""
-        return (self.first_bin + np.arange(self.n_bins)) * (self.sampling_rate / self.nfft)
+        return np.arange(self.first_bin, self.first_bin + self.n_bins, dtype=np.float64) * (self.sampling_rate / self.nfft)
 
     @property
     def band_weights(self) -> npt.NDArray[np.float64]:

@@ -37,7 +37,8 @@ def normalise_time(samples: Real, covered: npt.NDArray[np.bool_], kind: str, hal
             mean = uniform_filter1d(np.abs(samples, dtype=np.float64) * covered, width, mode="constant")
             # Where little was recorded the mean says little: below a tenth of the window it is not trusted alone.
             mean = mean / np.maximum(weight, 0.1)
-            return (samples / np.maximum(mean, WATER_LEVEL * std)).astype(samples.dtype)
+            normalised: Real = (samples / np.maximum(mean, WATER_LEVEL * std)).astype(samples.dtype)
+            return normalised
     raise ValueError(f"time normalisation {kind!r}: none, one_bit, rma or clip")
 
 
@@ -46,14 +47,16 @@ def smoothed(values: Real, n_bins: int) -> Real:
     width = min(n_bins, values.shape[-1])
     total = uniform_filter1d(values.astype(np.float64), width, axis=-1, mode="constant")
     share = uniform_filter1d(np.ones(values.shape[-1]), width, mode="constant")
-    return (total / share).astype(values.dtype)
+    mean: Real = (total / share).astype(values.dtype)
+    return mean
 
 
 def floored(amplitudes: Real) -> Real:
     """Amplitudes held above the water level of their window, so that they can be divided by."""
     highest = amplitudes.max(axis=-1, keepdims=True)
     tiny = np.finfo(amplitudes.dtype).tiny
-    return np.maximum(amplitudes, np.maximum(WATER_LEVEL * highest, tiny))
+    held: Real = np.maximum(amplitudes, np.maximum(WATER_LEVEL * highest, tiny))
+    return held
 
 
 def whiten(spectra: Spectra, kind: str, smooth_bins: int) -> Spectra:

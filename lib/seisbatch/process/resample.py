@@ -146,4 +146,5 @@ def _band_pass(frequencies: Real, low: float, freqmin: float, freqmax: float, hi
     """One from ``freqmin`` to ``freqmax``, with half cosines down to ``low`` and ``high``."""
     up = np.clip((frequencies - low) / (freqmin - low), 0, 1)
     down = np.clip((high - frequencies) / (high - freqmax), 0, 1)
-    return 0.25 * (1 - np.cos(np.pi * up)) * (1 - np.cos(np.pi * down))
+    weights: npt.NDArray[np.float64] = 0.25 * (1 - np.cos(np.pi * up)) * (1 - np.cos(np.pi * down))
+    return weights

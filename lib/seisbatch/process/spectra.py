@@ -113,4 +113,5 @@ def _clock_phase(trace: DayTrace, params: Preprocessing, windows: npt.NDArray[np
     seconds = np.interp(centres, trace.clock_times, trace.clock_seconds)
     if not seconds.any():
         return np.ones((1, 1), np.complex128)
-    return np.exp(-2j * np.pi * seconds[:, None] * params.frequencies)
+    phase: npt.NDArray[np.complex128] = np.exp(-2j * np.pi * seconds[:, None] * params.frequencies)
+    return phase

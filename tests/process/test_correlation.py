@@ -93,7 +93,7 @@ def test_tiles_give_the_same(cuts):
     seen = set()
     for (a, b), (c, d) in itertools.combinations_with_replacement(edges, 2):
         sources, receivers = slab[:, a:b], slab[:, c:d]
-        out = np.zeros((len(slab), d - c, b - a), np.complex64)
+        out = np.zeros((len(slab), b - a, d - c), np.complex64)
         accumulate_pairs(sources, None if (a, b) == (c, d) else receivers, out)
         counts = common_windows(valid[a:b], valid[c:d])
         pairs = [(s, r) for s in range(b - a) for r in range(d - c) if a + s <= c + r]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seisbatch.config import OptionError
+from seisbatch.process.correlation import PAIRS_AT_A_TIME
 from seisbatch.process.grid import Preprocessing
 from seisbatch.sinks.parquet import ROW_GROUP_BYTES
 from seisbatch.steps.correlate import INVERSE_BYTES
@@ -47,7 +48,8 @@ class MemoryNeeds:
         pairs = side * side * self.preprocessing.n_bins * COMPLEX_BYTES * substacks
         one_frequency = side * self.preprocessing.n_windows * COMPLEX_BYTES * self.arrays
         slabs = 6 * max(SLAB_BYTES, one_frequency)
-        return int(PROCESS_BYTES + pairs + slabs + 2 * INVERSE_BYTES + 3 * ROW_GROUP_BYTES)
+        inverse = 2 * PAIRS_AT_A_TIME * self.preprocessing.ccf_nfft * 4
+        return int(PROCESS_BYTES + pairs + slabs + inverse + 2 * INVERSE_BYTES + 3 * ROW_GROUP_BYTES)
 
 
 def tile_side(needs: MemoryNeeds, memory: int, asked: int | None) -> int:

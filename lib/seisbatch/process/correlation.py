@@ -17,22 +17,26 @@ from seisbatch.process.grid import Preprocessing, n_lags
 Spectra = npt.NDArray[np.complex64]
 
 _CONJUGATE_TRANSPOSE = 2
+PAIRS_AT_A_TIME = 64
+FREQUENCIES_AT_A_TIME = 128
+"""Blocks in which pair spectra are turned from frequency-major to pair-major: they fit the cache."""
 
 
 def accumulate_pairs(sources: Spectra, receivers: Spectra | None, out: Spectra) -> None:
-    """Add to ``out`` the sum over windows of ``conj(X_source) * X_receiver``.
+    """Add to ``out`` the sum over windows of ``X_source * conj(X_receiver)``.
 
-    ``sources`` and ``receivers`` complex64, shape (frequency, channel, window); windows that are not valid are zero. ``out``
-    complex64, shape (frequency, receiver, source). Without ``receivers`` the pairs are those of the sources among
-    themselves, and only those whose source does not come after its receiver are filled in.
+    That is the conjugate of the pair spectrum, which BLAS leaves so that a source's pairs stand side by side; its transform is
+    the CCF with its lags reversed. ``sources`` and ``receivers`` complex64, shape (frequency, channel, window); windows that
+    are not valid are zero. ``out`` complex64, shape (frequency, source, receiver). Without ``receivers`` the pairs are those
+    of the sources among themselves, and only those whose source does not come after its receiver are filled in.
     """
     for number in range(len(sources)):
         pairs = out[number].T
         source = sources[number].T
         if receivers is None:
-            cherk(1.0, source, beta=1.0, c=pairs, trans=_CONJUGATE_TRANSPOSE, overwrite_c=1)
+            cherk(1.0, source, beta=1.0, c=pairs, trans=_CONJUGATE_TRANSPOSE, lower=1, overwrite_c=1)
         else:
-            cgemm(1.0, source, receivers[number].T, beta=1.0, c=pairs, trans_a=_CONJUGATE_TRANSPOSE, overwrite_c=1)
+            cgemm(1.0, receivers[number].T, source, beta=1.0, c=pairs, trans_a=_CONJUGATE_TRANSPOSE, overwrite_c=1)
 
 
 def common_windows(sources: npt.NDArray[np.bool_], receivers: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
@@ -48,21 +52,26 @@ def ccfs_from_pair_spectra(
     n_windows: npt.NDArray[np.int32],
     params: Preprocessing,
 ) -> npt.NDArray[np.float32]:
-    """CCFs of some pairs from the summed pair spectra (frequency, receiver, source) of :func:`accumulate_pairs`.
+    """CCFs of some pairs from the sums (frequency, source, receiver) of :func:`accumulate_pairs`.
 
     ``sources``, ``receivers`` and ``n_windows`` (at least one each), all of shape (pair,), say which pairs and how many
     windows were summed. Returns float32, shape (pair, lag), lags from ``-maxlag`` to ``+maxlag`` at ``ccf_rate``; amplitudes
     are those of the correlation at the windows' sampling rate.
     """
-    n_receivers, n_sources = pair_spectra.shape[1:]
-    flat = pair_spectra.reshape(-1, n_receivers * n_sources)
-    spectra = np.zeros((len(sources), params.ccf_nfft // 2 + 1), np.complex64)
-    band = slice(params.first_bin, params.first_bin + params.n_bins)
-    spectra[:, band] = np.take(flat, receivers * n_sources + sources, axis=1).T
-    correlations = fft.irfft(spectra, params.ccf_nfft, axis=1, overwrite_x=True)
-    half = n_lags(params.maxlag, params.ccf_rate) // 2
+    n_bins, _, n_receivers = pair_spectra.shape
+    by_pair = pair_spectra.reshape(n_bins, -1)
+    columns = sources * n_receivers + receivers
     scale = (params.ccf_nfft / params.nfft / n_windows).astype(np.float32)[:, None]
-    out = np.empty((len(sources), 2 * half + 1), np.float32)
-    np.multiply(correlations[:, -half:], scale, out=out[:, :half])
-    np.multiply(correlations[:, : half + 1], scale, out=out[:, half:])
+    half = n_lags(params.maxlag, params.ccf_rate) // 2
+    out = np.empty((len(columns), 2 * half + 1), np.float32)
+    spectra = np.zeros((min(PAIRS_AT_A_TIME, len(columns)), params.ccf_nfft // 2 + 1), np.complex64)
+    for first in range(0, len(columns), PAIRS_AT_A_TIME):
+        chosen = columns[first : first + PAIRS_AT_A_TIME]
+        pairs = slice(first, first + len(chosen))
+        for low in range(0, n_bins, FREQUENCIES_AT_A_TIME):
+            block = by_pair[low : low + FREQUENCIES_AT_A_TIME][:, chosen]
+            spectra[: len(chosen), params.first_bin + low : params.first_bin + low + len(block)] = block.T
+        reversed_lags = fft.irfft(spectra[: len(chosen)], params.ccf_nfft, axis=1)
+        np.multiply(reversed_lags[:, half::-1], scale[pairs], out=out[pairs, : half + 1])
+        np.multiply(reversed_lags[:, : -half - 1 : -1], scale[pairs], out=out[pairs, half + 1 :])
     return out

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
+from seisbatch.process.decimate import decimator
 from seisbatch.process.grid import HIGHEST_SHARE, Preprocessing, as_ratio
 from seisbatch.process.segments import ChannelDay, DataError, Run
 from seisbatch.times import SECOND_NS
@@ -23,7 +24,6 @@ LOWER_FLANK = 0.5
 """The band-pass is one over the band; its cosine flanks end at these multiples of ``freqmax`` and ``freqmin``."""
 PAD_PERIODS = 4.0
 """Zeros after a run, in periods of ``freqmin``: what the filter rings on must not come round to the run's start."""
-CHUNK = 1 << 20
 
 Real = npt.NDArray[np.floating]
 
@@ -47,7 +47,8 @@ def day_trace(day: ChannelDay, params: Preprocessing, dtype: npt.DTypeLike = np.
     """Put a channel-day on the grid of ``params.sampling_rate``, sample ``k`` at ``k / sampling_rate`` after midnight.
 
     Each run is, by itself, demeaned, detrended, tapered, band-passed without phase, shifted to the grid by phase and
-    resampled by its spectrum: one forward and one, shorter, inverse transform. Nothing reaches across a gap.
+    resampled by its spectrum. Nothing reaches across a gap. A rate far above the band is first decimated by a short filter,
+    whose response is divided out of the spectrum again.
 
     Raises DataError where the recorded rate is too low for the band.
     """
@@ -82,29 +83,34 @@ def day_trace(day: ChannelDay, params: Preprocessing, dtype: npt.DTypeLike = np.
 
 def _on_grid(run: Run, rate: float, params: Preprocessing, late: float, dtype: npt.DTypeLike) -> Real:
     """A run filtered and resampled; its first sample moves ``late`` seconds back, on to the grid."""
-    n_samples = len(run.samples)
-    ratio = as_ratio(params.sampling_rate, rate)
-    padded = n_samples + math.ceil(PAD_PERIODS / params.freqmin * rate)
+    high = min(UPPER_FLANK * params.freqmax, params.sampling_rate / 2, rate / 2)
+    low = LOWER_FLANK * params.freqmin
+    coarse = decimator(rate, high)
+    samples = coarse.apply(run.samples, dtype)
+    coarse_rate = rate / coarse.factor
+    n_samples = len(samples)
+    ratio = as_ratio(params.sampling_rate, rate) * coarse.factor
+    padded = n_samples + math.ceil(PAD_PERIODS / params.freqmin * coarse_rate)
     blocks = int(fft.next_fast_len(-(-padded // ratio.denominator), real=True))
     length, out_length = blocks * ratio.denominator, blocks * ratio.numerator
     work = np.zeros(length, dtype)
-    _detrended(run.samples, work)
-    _taper(work[:n_samples], min(TAPER_SHARE * n_samples, TAPER_PERIODS / params.freqmin * rate))
+    work[:n_samples] = samples
+    del samples
+    _detrend(work[:n_samples])
+    _taper(work[:n_samples], min(TAPER_SHARE * n_samples, TAPER_PERIODS / params.freqmin * coarse_rate))
     spectrum = fft.rfft(work, overwrite_x=True)
     del work
-    step = rate / length
-    flank_end = min(UPPER_FLANK * params.freqmax, params.sampling_rate / 2, rate / 2)
-    low, high = LOWER_FLANK * params.freqmin, flank_end
+    step = coarse_rate / length
     first, stop = math.ceil(low / step), min(math.floor(high / step) + 1, len(spectrum), out_length // 2 + 1)
-    out = np.zeros(out_length // 2 + 1, spectrum.dtype)
     frequencies = np.arange(first, stop) * step
-    filtered = spectrum[first:stop] * (out_length / length)
-    filtered *= _band_pass(frequencies, low, params.freqmin, params.freqmax, high).astype(dtype)
+    weights = _band_pass(frequencies, low, params.freqmin, params.freqmax, high)
+    weights *= out_length / length / coarse.response(frequencies)
+    out = np.zeros(out_length // 2 + 1, spectrum.dtype)
+    np.multiply(spectrum[first:stop], weights.astype(dtype), out=out[first:stop])
+    del spectrum
     if late:
-        filtered *= np.exp(-2j * np.pi * late * frequencies).astype(out.dtype)
-    out[first:stop] = filtered
-    del spectrum, filtered
-    n_out = math.ceil(n_samples * ratio)
+        out[first:stop] *= np.exp(-2j * np.pi * late * frequencies).astype(out.dtype)
+    n_out = math.ceil(len(run.samples) * as_ratio(params.sampling_rate, rate))
     resampled: Real = fft.irfft(out, out_length, overwrite_x=True)[:n_out]
     return resampled
 
@@ -116,21 +122,16 @@ def _dead(samples: npt.NDArray[np.generic], length: int) -> list[tuple[int, int]
     return [(int(n) * length, (int(n) + 1) * length) for n in np.flatnonzero(blocks.max(axis=1) == blocks.min(axis=1))]
 
 
-def _detrended(samples: npt.NDArray[np.generic], out: Real) -> None:
-    """Samples less their straight line of least squares, into the head of ``out``; sums are float64, a chunk at a time."""
+def _detrend(samples: Real) -> None:
+    """Take the straight line of least squares off, in place; its sums are float64."""
     n_samples = len(samples)
-    middle = (n_samples - 1) / 2
-    total = moment = 0.0
-    for first in range(0, n_samples, CHUNK):
-        chunk = samples[first : first + CHUNK].astype(np.float64)
-        total += chunk.sum()
-        moment += float(chunk @ (np.arange(first, first + len(chunk)) - middle))
-    mean = total / n_samples
-    slope = 12 * moment / (n_samples * (n_samples**2 - 1.0)) if n_samples > 1 else 0.0
-    for first in range(0, n_samples, CHUNK):
-        chunk = samples[first : first + CHUNK].astype(np.float64)
-        chunk -= np.linspace(mean + slope * (first - middle), mean + slope * (first + len(chunk) - 1 - middle), len(chunk))
-        out[first : first + len(chunk)] = chunk
+    from_middle = np.arange(n_samples) - (n_samples - 1) / 2
+    values = samples.astype(np.float64)
+    slope = from_middle @ values / (from_middle @ from_middle) if n_samples > 1 else 0.0
+    values -= values.mean()
+    from_middle *= slope
+    values -= from_middle
+    samples[:] = values
 
 
 def _taper(samples: Real, width: float) -> None:

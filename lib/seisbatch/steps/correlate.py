@@ -23,8 +23,8 @@ from seisbatch.steps.pairs import Geometry, PairSelection, geometry
 from seisbatch.steps.sides import Reader, Side, read_side, slabs
 from seisbatch.times import SECOND_NS, day_start_ns, to_datetime
 
-INVERSE_BYTES = 64_000_000
-"""Pair spectra and their transforms that are held at a time."""
+INVERSE_BYTES = 16_000_000
+"""CCFs that are transformed back at a time."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class SpanPairs:
         counts, days = self._counts()
         spectra = self._pair_spectra()
         lags = n_lags(preprocessing.maxlag, preprocessing.ccf_rate)
-        chunk = max(1, INVERSE_BYTES // (8 * preprocessing.ccf_nfft + 4 * lags))
+        chunk = max(1, INVERSE_BYTES // (4 * lags))
         for windows, count, spectrum in zip(self.settings.window_groups, counts, spectra, strict=True):
             s, r = np.nonzero(self.selected & (count > 0))
             for first in range(0, len(s), chunk):
@@ -189,9 +189,9 @@ class SpanPairs:
         return np.array([held.get(name, absent) for name in self.names[of]])
 
     def _pair_spectra(self) -> list[Spectra]:
-        """Summed pair spectra, shape (frequency, receiver, source), for each group of windows."""
+        """Summed pair spectra, shape (frequency, source, receiver), for each group of windows."""
         preprocessing, groups = self.settings.preprocessing, self.settings.window_groups
-        shape = (preprocessing.n_bins, len(self.names[1]), len(self.names[0]))
+        shape = (preprocessing.n_bins, len(self.names[0]), len(self.names[1]))
         sums = [np.zeros(shape, np.complex64) for _ in groups]
         by_source = preprocessing.method == "deconvolution"
         for date in self.dates:

@@ -145,6 +145,7 @@ set_environment() {
   export PYSPARK_PYTHON=$python PYSPARK_DRIVER_PYTHON=$python
   export PYTHONPATH=$here/lib SEISBATCH_CONF=${SEISBATCH_CONF:-$here/conf}
   export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1 NUMEXPR_NUM_THREADS=1
+  export MALLOC_ARENA_MAX=1 # or freed memory stays with the threads that read ahead, beyond the budget of a worker
   export TZ=UTC
   unset SPARK_ENV_LOADED SPARK_JARS_DIR PYSPARK_SUBMIT_ARGS
 }

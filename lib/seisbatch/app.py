@@ -153,7 +153,9 @@ class App:
         store = open_store(run.out)
         metadata = {"seisbatch.parameters_id": run.parameters_id}
         month = F.trunc("date", "month")
-        by_month = outcomes.repartition(month).sortWithinPartitions(month, "kind", "date", "unit")
+        few = sum(plan.planned.values()) <= EVENLY_SPREAD_UNITS
+        by_month = outcomes.coalesce(1) if few else outcomes.repartition(month)
+        by_month = by_month.sortWithinPartitions(month, "kind", "date", "unit")
         settings = OutcomesSettings(run.out, tuple(metadata.items()))
         by_month.mapInArrow(functools.partial(write_outcomes, settings), FILES.spark()).count()
         written = read_outcomes(store)
@@ -178,6 +180,7 @@ class App:
         write_json(store, MANIFEST_KEY, manifest)
         if complete:
             store.delete_prefix(run.scratch)
+        self.spark.catalog.clearCache()
         _say_result(run.out.root, manifest)
         if not complete:
             say("Some units failed; the same command again retries them, and only what depends on them.")

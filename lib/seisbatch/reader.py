@@ -36,8 +36,8 @@ def open_ccfs(
 
     ``path`` is the job's ``--out``, a folder or ``s3://bucket/prefix`` (with ``endpoint`` and ``region`` where they are not
     Amazon's own). ``pair`` is ``"NET.STA.LOC.CHA:NET.STA.LOC.CHA"`` or a tuple of the two names; asked for in the other
-    order than it was computed in, the lag axis and the azimuths are turned round. ``start`` and ``end`` are UTC days, half-open. ``stacks`` chooses
-    between the two tables; by default the CCFs are read where there are any.
+    order than it was computed in, the lag axis and the azimuths are turned round. ``start`` and ``end`` are UTC days,
+    half-open. ``stacks`` chooses between the two tables; by default the CCFs are read where there are any.
 
     Returns a dataset with dimensions ``pair``, ``time`` and ``lag`` [s]:
 

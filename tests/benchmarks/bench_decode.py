@@ -84,6 +84,18 @@ def best(data: bytes, rounds: int) -> dict[str, float]:
     return shortest
 
 
+def measure(rounds: int = 15) -> list[dict[str, object]]:
+    """A row a day file: our time as a multiple of pymseed's own."""
+    warnings.simplefilter("ignore")
+    rows: list[dict[str, object]] = []
+    for name, data in cases().items():
+        if name.startswith("real") or "day" in name:
+            took = best(data, rounds)
+            share = took["ours"] / took["pymseed"]
+            rows.append({"measure": f"(c) decoding, time over pymseed's: {name}", "value": share, "bound": f"at most {LIMIT}"})
+    return rows
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15, help="(%(default)s)")

@@ -76,9 +76,17 @@ def measure(rounds: int = 5) -> list[dict[str, object]]:
     }
     return [
         {"measure": "(b) preprocessing a 100 Hz channel-day, ms, float32", "value": 1000 * seconds["float32"], "bound": ""},
-        {"measure": "(b) preprocessing, times as fast as obspy's chain, float64", "value": seconds["obspy"] / seconds["float64"], "bound": "at least 5"},
-        {"measure": "(b) preprocessing, times as fast as obspy's chain, float32", "value": seconds["obspy"] / seconds["float32"], "bound": "at least 10"},
-    ]  # fmt: skip
+        {
+            "measure": "(b) preprocessing, times as fast as obspy's chain, float64",
+            "value": seconds["obspy"] / seconds["float64"],
+            "bound": "at least 5",
+        },
+        {
+            "measure": "(b) preprocessing, times as fast as obspy's chain, float32",
+            "value": seconds["obspy"] / seconds["float32"],
+            "bound": "at least 10",
+        },
+    ]
 
 
 if __name__ == "__main__":

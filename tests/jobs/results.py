@@ -32,7 +32,9 @@ def data_columns(out: Path, table: str = "ccf") -> pa.Table:
     """A table's rows in a canonical order, every column."""
     files = sorted((out / table).glob("year=*/month=*/*.parquet"))
     whole = pa.concat_tables([pq.read_table(file, partitioning=None) for file in files]).replace_schema_metadata(None)
-    order = [name for name in whole.column_names if name.startswith(("source_", "receiver_")) and not name.endswith(("lat", "lon"))]
+    order = [
+        name for name in whole.column_names if name.startswith(("source_", "receiver_")) and not name.endswith(("lat", "lon"))
+    ]
     return whole.sort_by([(name, "ascending") for name in ["starttime", *order]])
 
 

@@ -11,14 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.jobs.results import data_columns, indexed, outcomes, rows
-
-import seisbatch
 from seisbatch.acquire.miniseed import decode
 from seisbatch.archives import scedc
 from seisbatch.names import parse_channel
 from seisbatch.sample import faults
 from seisbatch.sample.network import DAYS
+
+from tests.jobs.results import data_columns, indexed, outcomes, rows
 
 SOME = "XX.ALFA..BHZ,XX.BRAV..BHZ,XX.CHAR..BHZ,XX.DELT..BHZ,XX.FOXT..BHZ,XX.LIMA..BHZ"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from tests.conftest import REPOSITORY
 from tests.jobs.results import data_columns, outcomes
 

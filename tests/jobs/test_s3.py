@@ -6,10 +6,10 @@ from pathlib import Path
 
 import boto3
 import pytest
-from tests.jobs.results import data_columns, outcomes
-
 import seisbatch
 from seisbatch.sample.network import DAYS
+
+from tests.jobs.results import data_columns, outcomes
 
 SOME = "XX.ALFA..BHZ,XX.BRAV..BHZ,XX.CHAR..BHZ,XX.KILO..BHN"
 

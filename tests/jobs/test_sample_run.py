@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.jobs.results import expected_ccf, indexed, outcomes, rows, slowest_velocity
-
 import seisbatch
 from seisbatch.sample.faults import FAULTS
 from seisbatch.sample.network import DAYS
+
+from tests.jobs.results import expected_ccf, indexed, outcomes, rows, slowest_velocity
 
 BAND = (0.1, 0.5)
 

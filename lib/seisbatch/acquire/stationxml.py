@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import obspy
-from lxml import etree  # type: ignore[import-untyped]
+from lxml import etree
 
 from seisbatch.names import Channel, channel
 from seisbatch.outcome import Corrupt

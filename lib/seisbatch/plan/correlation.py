@@ -54,7 +54,7 @@ def correlation_plan(index: DataFrame, run: CorrelationRun) -> CorrelationPlan:
     ranked = _ranked(named.withColumn("group", _group(run, days_a_file(run, selected))))
     blocks = _blocks(ranked).persist()
     tiles = _tiles(blocks, run).persist()
-    n_blocks, n_tiles = blocks.count(), tiles.count()
+    n_tiles, n_blocks = _count(tiles)
     return CorrelationPlan(
         problems=problems,
         blocks=Units("channel-day", blocks, n_blocks, selected.channel_days),
@@ -62,6 +62,13 @@ def correlation_plan(index: DataFrame, run: CorrelationRun) -> CorrelationPlan:
         planned={"channel-day": selected.channel_days + selected.problems, "tile": n_tiles},
         estimate=estimate(run, selected, n_blocks, n_tiles),
     )
+
+
+def _count(tiles: DataFrame) -> tuple[int, int]:
+    """Tiles, and the blocks that those on the diagonal hold, which is all of them."""
+    diagonal = F.col("source_side") == F.col("receiver_side")
+    row = tiles.agg(F.count("*"), F.sum(F.when(diagonal, F.size("source_blocks")))).first()
+    return (int(row[0]), int(row[1] or 0)) if row else (0, 0)
 
 
 def _wanted(run: CorrelationRun) -> Column:

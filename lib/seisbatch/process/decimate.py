@@ -34,12 +34,11 @@ class Decimator:
         Output ``i`` stands at input ``i * factor``. Before the first and after the last sample these are repeated.
         """
         if self.factor == 1:
-            return np.subtract(samples, samples[0], dtype=np.float64).astype(dtype)
+            return _padded(samples, 0, len(samples), dtype)
         n_out = -(-len(samples) // self.factor)
         rows = -(-len(self.taps) // self.factor)
-        filters = np.zeros(rows * self.factor, dtype)
-        filters[: len(self.taps)] = self.taps
-        filters = filters.reshape(rows, self.factor)
+        filters = np.zeros((rows, self.factor), dtype)
+        filters.flat[: len(self.taps)] = self.taps
         out = np.empty(n_out, dtype)
         half = len(self.taps) // 2
         for first in range(0, n_out, OUTPUTS_AT_A_TIME):
@@ -52,7 +51,7 @@ class Decimator:
                 total += products[row, row : row + n]
         return out
 
-    def response(self, frequencies: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def response(self, frequencies: Real) -> npt.NDArray[np.float64]:
         """The filter's amplitude at frequencies [Hz] up to the band's end; it has no phase."""
         if self.factor == 1:
             return np.ones_like(frequencies)

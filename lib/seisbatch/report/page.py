@@ -96,9 +96,11 @@ td.n, th.n { text-align: right; white-space: nowrap; } td.id { font-family: ui-m
   font-size: .85rem; overflow-wrap: anywhere; min-width: 9rem; } td.why { overflow-wrap: anywhere; min-width: 12rem; }
 .bar { height: .55rem; min-width: 2px; background: var(--bad); } .bar.ok { background: var(--ok); } td.b { width: 22%; }
 figure { margin: .6rem 0; background: #fff; border: 1px solid var(--line); padding: .4rem; }
-figure img { width: 100%; height: auto; display: block; } figcaption { color: #5d6670; font-size: .85rem; padding: .2rem .4rem; }
+figure img { width: 100%; height: auto; display: block; }
+figcaption { color: #5d6670; font-size: .85rem; padding: .2rem .4rem; }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .8rem; margin: 0; }
-dt { color: var(--soft); font-size: .85rem; } dd { margin: 0; font-size: 1.1rem; } summary { cursor: pointer; color: var(--soft); }
+dt { color: var(--soft); font-size: .85rem; } dd { margin: 0; font-size: 1.1rem; }
+summary { cursor: pointer; color: var(--soft); }
 @media print { body { max-width: none; } h2 { break-after: avoid; } figure { break-inside: avoid; } }
 """
 
@@ -215,4 +217,5 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str | tuple[str, str]]]
 
 def _figure(png: bytes, caption: str) -> str:
     data = base64.b64encode(png).decode()
-    return f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}"><figcaption>{escape(caption)}</figcaption></figure>'
+    alt, source = escape(caption), f"data:image/png;base64,{data}"
+    return f'<figure><img alt="{alt}" src="{source}"><figcaption>{alt}</figcaption></figure>'

@@ -6,6 +6,8 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
@@ -36,9 +38,11 @@ def _png(figure: Figure) -> bytes:
     return out.getvalue()
 
 
-def reference_lines(distances_km: Sequence[float], velocity: float) -> tuple[np.ndarray, np.ndarray]:
+def reference_lines(
+    distances_km: npt.NDArray[np.float64], velocity: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Lags [s] and distances [km] of a line of constant velocity, from zero to the largest distance."""
-    distances = np.array([0.0, max(distances_km)])
+    distances = np.array([0.0, float(distances_km.max())])
     return distances / velocity, distances
 
 
@@ -58,15 +62,9 @@ def record_section(section: RecordSection) -> bytes:
         axes.add_collection(LineCollection(lines, colors=INK, linewidths=0.5, alpha=0.85))
         axes.set_ylim(-0.03 * furthest, furthest * 1.05 + height)
     else:
-        edges = np.linspace(0, furthest, DISTANCE_BINS + 1)
-        number = np.clip(np.digitize(section.distances_km, edges) - 1, 0, DISTANCE_BINS - 1)
-        image = np.full((DISTANCE_BINS, traces.shape[1]), np.nan)
-        for row in np.unique(number):
-            image[row] = traces[number == row].mean(axis=0)
-        axes.pcolormesh(
-            section.lags_s, (edges[1:] + edges[:-1]) / 2, image, cmap="RdBu_r", vmin=-0.7, vmax=0.7, rasterized=True
-        )
-        axes.set_ylim(0, furthest)
+        image = by_distance(section.distances_km, traces.astype(np.float32))
+        extent = (float(section.lags_s[0]), float(section.lags_s[-1]), 0.0, furthest)
+        axes.imshow(image, aspect="auto", origin="lower", extent=extent, cmap="RdBu_r", vmin=-0.7, vmax=0.7)
     maxlag = float(section.lags_s[-1])
     for velocity in REFERENCE_VELOCITIES:
         lags, distances = reference_lines(section.distances_km, velocity)
@@ -80,6 +78,16 @@ def record_section(section: RecordSection) -> bytes:
     axes.set_xlabel("lag [s]; positive: the receiver is later")
     axes.set_ylabel("distance [km]")
     return _png(figure)
+
+
+def by_distance(distances_km: npt.NDArray[np.float64], traces: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Mean trace of every bin of distance from zero to the largest, shape (DISTANCE_BINS, lag); NaN where a bin is empty."""
+    edges = np.linspace(0, float(distances_km.max()), DISTANCE_BINS + 1)
+    number = np.clip(np.digitize(distances_km, edges) - 1, 0, DISTANCE_BINS - 1)
+    image = np.full((DISTANCE_BINS, traces.shape[1]), np.nan)
+    for row in np.unique(number):
+        image[row] = traces[number == row].mean(axis=0)
+    return image
 
 
 def station_map(stations: Sequence[tuple[str, float, float]], paths: Sequence[tuple[str, str, int]]) -> bytes:
@@ -110,15 +118,15 @@ def station_map(stations: Sequence[tuple[str, float, float]], paths: Sequence[tu
     return _png(figure)
 
 
-def _scale_bar(axes: object, span_km: float, shrink: float) -> None:
+def _scale_bar(axes: Axes, span_km: float, shrink: float) -> None:
     length = float(
         next(step * 10.0**power for power in range(-2, 5) for step in (1, 2, 5) if step * 10.0**power >= span_km / 6)
     )
-    left, bottom = axes.get_xlim()[0], axes.get_ylim()[0]  # type: ignore[attr-defined]
-    width, height = (np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim()))  # type: ignore[attr-defined]
+    left, bottom = axes.get_xlim()[0], axes.get_ylim()[0]
+    width, height = (np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim()))
     x, y = left + 0.04 * width, bottom + 0.04 * height
-    axes.plot([x, x + length / 111.2 / shrink], [y, y], color=INK, linewidth=2)  # type: ignore[attr-defined]
-    axes.annotate(f"{length:g} km", (x, y), xytext=(0, 4), textcoords="offset points", fontsize=8)  # type: ignore[attr-defined]
+    axes.plot([x, x + length / 111.2 / shrink], [y, y], color=INK, linewidth=2)
+    axes.annotate(f"{length:g} km", (x, y), xytext=(0, 4), textcoords="offset points", fontsize=8)
 
 
 def availability(data: Availability) -> bytes:

@@ -23,7 +23,7 @@ Recording = list[Segment]
 
 def pack(name: Channel, recording: Recording) -> bytes:
     """A recording as miniSEED 2: Steim-2 records of 512 bytes, segment after segment."""
-    parts = []
+    parts: list[bytes] = []
     for segment in recording:
         traces = MS3TraceList()
         samples = np.ascontiguousarray(segment.samples, dtype=np.int32)
@@ -139,7 +139,8 @@ EVENT_ONLY = "^(windows left out for amplitude: 4)?$"
 FAULTS: tuple[Fault, ...] = (
     _fault("20-minute gap", "XX.BRAV..BHZ", 1, "with_gap", "ok", r"gaps: 1; windows left out for coverage: \d+",
            at=36_000.0, seconds=1200.0),
-    _fault("300 small gaps", "XX.ALFA..BHN", 0, "with_small_gaps", "ok", "samples bridged: 1800" + EVENT, number=300, samples=6),
+    _fault("300 small gaps", "XX.ALFA..BHN", 0, "with_small_gaps", "ok", "samples bridged: 1800" + EVENT,
+           number=300, samples=6),
     _fault("overlap, equal samples", "XX.CHAR..BHZ", 1, "with_overlap", "ok", "overlapping samples merged: 2400" + EVENT,
            at=50_000.0, seconds=120.0, equal=True),
     _fault("overlap, unequal samples", "XX.ALFA..BHE", 0, "with_overlap", "ok", "conflicting samples left out: 4800",

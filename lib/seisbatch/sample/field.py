@@ -47,7 +47,8 @@ class FieldParameters:
         low, one, other, high = self.band
         up = np.clip((frequencies - low) / (one - low), 0, 1)
         down = np.clip((high - frequencies) / (high - other), 0, 1)
-        return 0.25 * (1 - np.cos(np.pi * up)) * (1 - np.cos(np.pi * down))
+        shape: npt.NDArray[np.float64] = 0.25 * (1 - np.cos(np.pi * up)) * (1 - np.cos(np.pi * down))
+        return shape
 
 
 PARAMETERS = FieldParameters()

@@ -60,9 +60,9 @@ class Sensor:
 
     def response(self, frequencies: npt.NDArray[np.float64]) -> Complex:
         """Volts per m/s; poles and zeros in rad/s, normalised to one far above the corner."""
-        s = 2j * np.pi * frequencies
+        s: Complex = 2j * np.pi * frequencies.astype(np.complex128)
         first, second = self.poles
-        return self.gain * s * s / ((s - first) * (s - second))
+        return s * s / ((s - first) * (s - second)) * self.gain
 
 
 BROADBAND = Sensor("broadband, 120 s", 120.0, 1500.0)
@@ -108,7 +108,10 @@ def _zero_phase(taps: npt.NDArray[np.float64], rate: float, frequencies: npt.NDA
     """Amplitude of a symmetric filter whose delay is corrected."""
     half = len(taps) // 2
     angle = 2 * np.pi * frequencies / rate
-    return taps[half] + 2 * sum(taps[half + n] * np.cos(n * angle) for n in range(1, half + 1))
+    amplitude: npt.NDArray[np.float64] = np.full_like(angle, taps[half])
+    for n in range(1, half + 1):
+        amplitude += 2 * taps[half + n] * np.cos(n * angle)
+    return amplitude
 
 
 def _recorders() -> tuple[Recorder, ...]:

@@ -173,7 +173,9 @@ def _write_table(root: Path, rows: list[dict[str, Any]], keys: dict[str, str]) -
     for key in keys.values():
         (root / key).parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, root / keys["parquet"])
-    pyarrow.csv.write_csv(table, root / keys["csv"], pyarrow.csv.WriteOptions(quoting_style="none"))
+    with (root / keys["csv"]).open("wb") as file:
+        file.write(",".join(table.column_names).encode() + b"\n")
+        pyarrow.csv.write_csv(table, file, pyarrow.csv.WriteOptions(include_header=False, quoting_style="none"))
 
 
 def _write_catalogue(root: Path, files: dict[str, list[bytes]]) -> None:

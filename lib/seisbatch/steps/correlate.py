@@ -19,6 +19,7 @@ from seisbatch.process.grid import Preprocessing, n_lags
 from seisbatch.schema import CCF, OUTCOMES, STACK, Table
 from seisbatch.sinks.parquet import TableFile, recorded_unit
 from seisbatch.sinks.spectra_file import ChannelSpectra, Spectra
+from seisbatch.steps.memory import give_back
 from seisbatch.steps.pairs import Geometry, PairSelection, geometry
 from seisbatch.steps.sides import Reader, Side, read_side, slabs
 from seisbatch.times import SECOND_NS, day_start_ns, to_datetime
@@ -70,6 +71,7 @@ def write_tiles(settings: CorrelateSettings, batches: Iterator[pa.RecordBatch]) 
     for batch in batches:
         for tile in batch.to_pylist():
             done = guard(functools.partial(_tile, settings, out, tile))
+            give_back()
             row = done.value or {"bytes_read": 0, "bytes_written": 0}
             if done.value is None or "seconds" not in row:
                 row["seconds"] = done.seconds

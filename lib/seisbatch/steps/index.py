@@ -98,7 +98,7 @@ def _day_index(store: Store, layout: Any, day: dt.date) -> pa.Table:
 def _csv_index(store: Store, layout: Any, day: dt.date, schema: pa.Schema) -> pa.Table:
     key = layout.day_index_key(day, "csv")
     data = bytes(store.get(key))
-    has_header = data.lstrip(b"\xef\xbb\xbf \"\r\n").lower().startswith(schema.names[0].encode())
+    has_header = data.lstrip(b'\xef\xbb\xbf "\r\n').lower().startswith(schema.names[0].encode())
     try:
         return pyarrow.csv.read_csv(
             io.BytesIO(data),

@@ -22,6 +22,7 @@ from seisbatch.process.segments import DataError, NoSamples, Segment, assemble
 from seisbatch.process.spectra import WindowSpectra, window_spectra
 from seisbatch.schema import OUTCOMES
 from seisbatch.sinks.spectra_file import ChannelSpectra, Spectra, encode, read_header
+from seisbatch.steps.memory import give_back
 from seisbatch.times import DAY_NS, day_start_ns
 
 MAX_AHEAD_OBJECTS = 32
@@ -73,7 +74,9 @@ def write_spectra(settings: SpectraSettings, batches: Iterator[pa.RecordBatch]) 
     keys = [row["s3key"] for block in pending for row in block["channel_days"]]
     with archive.fetch_ahead(keys, max_bytes=settings.ahead_bytes, max_in_flight=MAX_AHEAD_OBJECTS) as bodies:
         for block in pending:
-            yield _outcomes(settings, block["date"], _write_block(settings, out, block, bodies))
+            outcomes = _write_block(settings, out, block, bodies)
+            give_back()
+            yield _outcomes(settings, block["date"], outcomes)
 
 
 def _recorded(out: Store, key: str) -> list[dict[str, Any]] | None:

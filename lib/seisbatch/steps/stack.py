@@ -19,6 +19,7 @@ from seisbatch.outcome import Empty, Missing, guard
 from seisbatch.schema import CCF, OUTCOMES, ROW_GROUPS, STACK
 from seisbatch.sinks.dataset import parquet_file, samples_matrix
 from seisbatch.sinks.parquet import TableFile, recorded_unit
+from seisbatch.steps.memory import give_back
 from seisbatch.times import day_start_ns, to_datetime
 
 CHUNK_ROWS = 2000
@@ -79,6 +80,7 @@ def write_stacks(settings: StackSettings, batches: Iterator[pa.RecordBatch]) -> 
     for batch in batches:
         for unit in batch.to_pylist():
             done = guard(functools.partial(_stack_batch, settings, unit))
+            give_back()
             row = done.value or {"outcome": str(done.outcome), "reason": done.reason, "bytes_read": 0, "bytes_written": 0}
             name = {"unit": f"{unit['period']}/{unit['batch']}", "date": unit["period"]}
             yield OUTCOMES.batch([{**common, "outcome": "ok", "reason": "", "seconds": done.seconds, **row, **name}])

@@ -34,7 +34,7 @@ def _figure(width: float, height: float) -> Figure:
 
 def _png(figure: Figure) -> bytes:
     out = io.BytesIO()
-    figure.savefig(out, format="png")
+    figure.savefig(out, format="png", pil_kwargs={"compress_level": 3})
     return out.getvalue()
 
 
@@ -64,7 +64,9 @@ def record_section(section: RecordSection) -> bytes:
     else:
         image = by_distance(section.distances_km, traces.astype(np.float32))
         extent = (float(section.lags_s[0]), float(section.lags_s[-1]), 0.0, furthest)
-        axes.imshow(image, aspect="auto", origin="lower", extent=extent, cmap="RdBu_r", vmin=-0.7, vmax=0.7)
+        axes.imshow(
+            image, aspect="auto", origin="lower", extent=extent, cmap="RdBu_r", vmin=-0.7, vmax=0.7, interpolation="nearest"
+        )
     maxlag = float(section.lags_s[-1])
     for velocity in REFERENCE_VELOCITIES:
         lags, distances = reference_lines(section.distances_km, velocity)

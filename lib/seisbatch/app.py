@@ -119,6 +119,7 @@ class App:
         """Rows of ``CHANNEL_DAY``: every channel-day that the archive's index names and the options select."""
         if run.is_sample:
             sample.write_sample_archive(Path(run.archive.root))
+        open_store(run.archive).require()
         n_days = (run.end - run.start).days
         log.info("reading the index of %s in %s, %d days from %s", run.layout, run.archive.root, n_days, run.start)
         dates = self.spark.range(0, n_days, 1, max(1, n_days // INDEX_DAYS_A_TASK)).select(

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from seisbatch.acquire import objects
+from seisbatch.acquire import folder as folder_module
 from seisbatch.acquire.objects import Store, StoreSettings, check_key, open_store
 from seisbatch.outcome import Denied, Missing, RunError, UnitError
 
@@ -233,25 +233,9 @@ def test_a_full_disk_ends_the_run(folder: Store, monkeypatch: pytest.MonkeyPatch
     def full(path: str):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(objects, "_create", full)
+    monkeypatch.setattr(folder_module, "_create", full)
     with pytest.raises(RunError, match=r"no space left .*root/k"):
         folder.put("k", b"x")
-
-
-def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full here")
-    with pytest.raises(OSError) as caught, open("/dev/full", "wb", buffering=0) as file:  # noqa: PT011
-        file.write(b"x")
-    assert objects.is_out_of_space(caught.value)
-
-
-@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_denied(folder: Store) -> None:
-    folder.put("k", b"x")
-    Path(folder.settings.root, "k").chmod(0)
-    with pytest.raises(Denied):
-        folder.get("k")
 
 
 def test_denied_by_the_system(folder: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,7 +244,7 @@ def test_denied_by_the_system(folder: Store, monkeypatch: pytest.MonkeyPatch) ->
     def refuse(path: str):
         raise PermissionError(errno.EACCES, "Permission denied", path)
 
-    monkeypatch.setattr(objects.os, "stat", refuse)
+    monkeypatch.setattr(folder_module.os, "stat", refuse)
     with pytest.raises(Denied, match="access denied"):
         folder.get("k")
 
@@ -288,6 +272,7 @@ def test_links_are_read_and_circles_end(folder: Store, tmp_path: Path) -> None:
 
 
 def test_a_pipe_does_not_hang(folder: Store) -> None:
+    folder.put("k", b"x")
     os.mkfifo(Path(folder.settings.root, "pipe"))
     with pytest.raises(Missing):
         folder.get("pipe")
@@ -318,6 +303,18 @@ def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
         Store(StoreSettings(str(tmp_path / "file")))
     with pytest.raises(RunError, match="cannot be used as a folder"):
         Store(StoreSettings("nul\0"))
+
+
+def test_a_folder_is_made_by_the_first_object_only(tmp_path: Path) -> None:
+    store = Store(StoreSettings(str(tmp_path / "not" / "yet")))
+    assert not store.exists("k")
+    assert list(store.list("")) == []
+    with pytest.raises(RunError, match="there is no folder"):
+        store.require()
+    assert not (tmp_path / "not").exists()
+    store.put("k", b"x")
+    store.require()
+    assert bytes(store.get("k")) == b"x"
 
 
 # -- settings ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from seisbatch.acquire import objects
+from seisbatch.acquire import s3 as s3_module
 from seisbatch.acquire.objects import Store, StoreSettings
 from seisbatch.outcome import Denied, Missing, RunError, UnitError
 
@@ -152,7 +152,7 @@ def test_a_passing_fault_is_retried(fake: Fake, fault) -> None:
 
 @pytest.mark.parametrize("fault", [error(500, "InternalError"), error(503, "SlowDown")])
 def test_a_lasting_fault_fails_the_unit_after_bounded_retries(fake: Fake, fault, monkeypatch) -> None:
-    monkeypatch.setattr(objects, "RETRIES", 3)
+    monkeypatch.setattr(s3_module, "RETRIES", 3)
     fake.answers = [fault]
     started = time.perf_counter()
     with pytest.raises(UnitError, match=r"s3://archive/k at http://.* 50[03]") as caught:
@@ -163,7 +163,7 @@ def test_a_lasting_fault_fails_the_unit_after_bounded_retries(fake: Fake, fault,
 
 
 def test_a_body_that_is_cut_is_fetched_again_or_fails(fake: Fake, monkeypatch) -> None:
-    monkeypatch.setattr(objects, "RETRIES", 2)
+    monkeypatch.setattr(s3_module, "RETRIES", 2)
     fake.answers = [cut]
     with pytest.raises(UnitError) as caught:
         fake.store(anonymous=True).get("k")
@@ -171,8 +171,8 @@ def test_a_body_that_is_cut_is_fetched_again_or_fails(fake: Fake, monkeypatch) -
 
 
 def test_a_server_that_says_nothing_times_out(fake: Fake, monkeypatch) -> None:
-    monkeypatch.setattr(objects, "RETRIES", 1)
-    monkeypatch.setattr(objects, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(s3_module, "RETRIES", 1)
+    monkeypatch.setattr(s3_module, "REQUEST_SECONDS", 0.5)
     fake.answers = [lambda handler: time.sleep(3)]
     started = time.perf_counter()
     with pytest.raises(UnitError):
@@ -204,7 +204,7 @@ def test_the_wrong_region_ends_the_run(fake: Fake, answer) -> None:
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "http://no-such-host.invalid"])
 def test_an_endpoint_that_cannot_be_reached_ends_the_run(endpoint: str, monkeypatch) -> None:
-    monkeypatch.setattr(objects, "RETRIES", 1)
+    monkeypatch.setattr(s3_module, "RETRIES", 1)
     store = Store(StoreSettings("s3://archive", endpoint, REGION, anonymous=True))
     for attempt in (lambda: store.get("k"), lambda: list(store.list("")), lambda: store.put("k", b"x")):
         with pytest.raises(RunError, match=rf"s3://archive: no connection at {endpoint} .*check the endpoint"):
@@ -214,7 +214,7 @@ def test_an_endpoint_that_cannot_be_reached_ends_the_run(endpoint: str, monkeypa
 @pytest.mark.usefixtures("credentials")
 @pytest.mark.parametrize("answer", [error(403, "AccessDenied"), error(500, "InternalError"), error(301, "PermanentRedirect")])
 def test_no_secret_in_a_message(fake: Fake, answer, monkeypatch, capfd) -> None:
-    monkeypatch.setattr(objects, "RETRIES", 1)
+    monkeypatch.setattr(s3_module, "RETRIES", 1)
     fake.answers = [answer]
     with pytest.raises((UnitError, RunError)) as caught:
         fake.store().get("k")
@@ -224,6 +224,6 @@ def test_no_secret_in_a_message(fake: Fake, answer, monkeypatch, capfd) -> None:
 
 
 def test_time_limits_are_set() -> None:
-    assert timedelta(seconds=objects.REQUEST_SECONDS) <= timedelta(minutes=5)
-    assert 0 < objects.RETRIES <= 10
-    assert objects.RETRY_SECONDS < 300
+    assert timedelta(seconds=s3_module.REQUEST_SECONDS) <= timedelta(minutes=5)
+    assert 0 < s3_module.RETRIES <= 10
+    assert s3_module.RETRY_SECONDS < 300

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import re
 import struct
 from collections.abc import Sequence
 from typing import Any
@@ -26,6 +27,7 @@ MAX_RATE = 1e7
 
 _CHUNK_BYTES = 1_000_000
 _MANY_CHANNELS = 500
+_RECORD_BEGINS = re.compile(rb"MS?\x03?\Z|MS\x03|\d{1,6}\Z|\d{6}[DRQM]")
 _VERSION_3 = b"MS\x03"
 _HEADER_BYTES = 40
 _LENGTHS = struct.Struct("<BHI")
@@ -158,8 +160,11 @@ def _record_ends(buffer: memoryview) -> list[int]:
             end += record.reclen
             ends.append(end)
     except _ERRORS as error:
-        rest = len(buffer) - end
-        raise Corrupt(f"byte {end}: {_in_short(error)} ({len(ends)} whole records, then {rest} bytes)") from None
+        rest = bytes(buffer[end:])
+        shortest = min(np.diff([0, *ends]), default=0)
+        what = "truncated: " if len(rest) < shortest and _RECORD_BEGINS.match(rest) else ""
+        told = f"{len(ends)} whole records, then {len(rest)} bytes"
+        raise Corrupt(f"{what}byte {end}: {_in_short(error)} ({told})") from None
     return ends
 
 

@@ -160,8 +160,10 @@ def _record_ends(buffer: memoryview) -> list[int]:
             end += record.reclen
             ends.append(end)
     except _ERRORS as error:
+        if not ends:
+            raise Corrupt(_in_short(error)) from None
         rest = bytes(buffer[end:])
-        shortest = min(np.diff([0, *ends]), default=0)
+        shortest = min(np.diff([0, *ends]))
         what = "truncated: " if len(rest) < shortest and _RECORD_BEGINS.match(rest) else ""
         told = f"{len(ends)} whole records, then {len(rest)} bytes"
         raise Corrupt(f"{what}byte {end}: {_in_short(error)} ({told})") from None

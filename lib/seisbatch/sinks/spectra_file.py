@@ -72,7 +72,7 @@ def encode(channels: list[ChannelSpectra], arrays: list[Spectra], outcomes: list
         _MAGIC,
         struct.pack("<Q", len(header)),
         header,
-        *(np.ascontiguousarray(array).view(np.uint8).data for array in arrays),
+        *(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays),
     ]
 
 

@@ -16,6 +16,7 @@ usage() {
   cat <<'END'
 usage: ./submit.sh [--on WHERE] JOB [options] [-- spark-submit arguments]
        ./submit.sh test [pytest arguments]
+       ./submit.sh benchmarks
 
 END
   list_jobs
@@ -58,6 +59,7 @@ main() {
   case ${1:-} in
     '') usage ;;
     test) shift; run_tests "$@" ;;
+    benchmarks) shift; run_benchmarks "$@" ;;
     *) run_job "$where" "$@" ;;
   esac
 }
@@ -136,6 +138,14 @@ run_tests() {
   "$python" -m mypy || failed=1
   "$python" -m pytest || failed=$?
   return $failed
+}
+
+run_benchmarks() {
+  set_up test
+  set_up_java
+  set_environment
+  export SPARK_LOCAL_IP=127.0.0.1
+  exec "$python" "$here/tests/benchmarks/run.py" "$@"
 }
 
 # What a job, its driver and its workers find in their environment, whatever the user's own says.

@@ -1,9 +1,9 @@
 """The plan of a correlation: from the channel-days of an index to blocks of channels and tiles of pairs, keys only.
 
-The channels of a group of days are ranked by name. A **block** is ``BLOCK_CHANNELS`` consecutive ranks on one day: the unit
-that is fetched and preprocessed. A **side** is a whole number of blocks, a **tile** two sides of one group of days: the
-unit that is correlated and written as one file. All of it follows from the whole plan and the parameters, never from what
-is left to do.
+The channels of a group of days are ranked by name. A **block** is consecutive ranks on one day, at most ``BLOCK_CHANNELS``
+and as many as in every other block, or one less: the unit that is fetched and preprocessed. A **side** is a whole number
+of blocks, a **tile** two sides of one group of days: the unit that is correlated and written as one file. All of it
+follows from the whole plan and the parameters, never from what is left to do.
 """
 
 from __future__ import annotations
@@ -129,16 +129,19 @@ def _group(run: CorrelationRun, days: int) -> Column:
 
 
 def _ranked(days: DataFrame) -> DataFrame:
-    """Each channel-day with the rank of its channel among those of its group."""
+    """Each channel-day with the rank of its channel among those of its group, and its block."""
     channels = days.select("group", *CHANNEL).distinct()
-    ranks = channels.withColumn("rank", F.row_number().over(Window.partitionBy("group").orderBy(*CHANNEL)) - 1)
+    of_group = Window.partitionBy("group")
+    rank = F.row_number().over(of_group.orderBy(*CHANNEL)) - 1
+    n_channels = F.count("*").over(of_group)
+    block = F.floor(F.col("rank") * F.ceil(n_channels / BLOCK_CHANNELS) / n_channels)
+    ranks = channels.withColumn("rank", rank).withColumn("block", block.cast("int"))
     return days.join(ranks, ["group", *CHANNEL])
 
 
 def _blocks(ranked: DataFrame) -> DataFrame:
     row = F.struct("rank", "unit", *CHANNEL, "s3key", "lat", "lon")
-    block = F.floor(F.col("rank") / BLOCK_CHANNELS).cast("int").alias("block")
-    return ranked.groupBy("group", "date", block).agg(F.sort_array(F.collect_list(row)).alias("channel_days"))
+    return ranked.groupBy("group", "date", "block").agg(F.sort_array(F.collect_list(row)).alias("channel_days"))
 
 
 def _tiles(blocks: DataFrame, run: CorrelationRun) -> DataFrame:

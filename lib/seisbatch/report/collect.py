@@ -157,14 +157,23 @@ def _stations(channel_days: pa.Table) -> list[tuple[str, float, float]]:
 
 def _units(outcomes: pa.Table) -> list[UnitRow]:
     return [
-        UnitRow(row["unit"], row["outcome"], row["reason"], row["seconds"], row["bytes_read"])
+        UnitRow(
+            row["unit"] if row["kind"] == "channel-day" else f"{row['kind']} {row['unit']}",
+            row["outcome"],
+            row["reason"],
+            row["seconds"],
+            row["bytes_read"],
+        )
         for row in outcomes.slice(0, LISTED_UNITS).to_pylist()
     ]
 
 
 def _totals(outcomes: pa.Table, seconds: float) -> list[tuple[str, str]]:
     """Labels and values: bytes, seconds and rates, by kind of unit."""
+    fetched = pc.sum(outcomes.filter(pc.field("kind") == "channel-day")["bytes_read"]).as_py() or 0
     totals = [("Wall time", f"{seconds:,.1f} s")]
+    if fetched:
+        totals.append(("Archive read at", f"{fetched / 1e6 / seconds:,.1f} MB/s"))
     for kind in sorted(set(outcomes["kind"].to_pylist())):
         units = outcomes.filter(pc.field("kind") == kind)
         read, written, spent = (pc.sum(units[name]).as_py() or 0 for name in ("bytes_read", "bytes_written", "seconds"))

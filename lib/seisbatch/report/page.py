@@ -93,7 +93,9 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--soft); font-weight: 500; font-size: .85rem; }
 td.n, th.n { text-align: right; white-space: nowrap; } td.id { font-family: ui-monospace, Menlo, Consolas, monospace;
-  font-size: .85rem; overflow-wrap: anywhere; min-width: 9rem; } td.why { overflow-wrap: anywhere; min-width: 12rem; }
+  font-size: .85rem; overflow-wrap: anywhere; min-width: 9rem; } td.unit, td.kind { white-space: nowrap; }
+td.unit { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .85rem; }
+td.why { overflow-wrap: anywhere; min-width: 12rem; }
 .bar { height: .55rem; min-width: 2px; background: var(--bad); } .bar.ok { background: var(--ok); } td.b { width: 22%; }
 figure { margin: .6rem 0; background: #fff; border: 1px solid var(--line); padding: .4rem; }
 figure img { width: 100%; height: auto; display: block; }
@@ -164,8 +166,8 @@ def _outcomes(counts: Sequence[tuple[str, str, str, int]]) -> str:
     most = max((number for *_, number in counts), default=1)
     rows = (
         (
-            kind,
-            outcome,
+            ("kind", escape(kind)),
+            ("kind", escape(outcome)),
             ("why", escape(reason)),
             _n(number),
             ("b", f'<div class="bar{" ok" if outcome == Outcome.OK else ""}" style="width:{100 * number / most:.1f}%"></div>'),
@@ -179,7 +181,14 @@ def _units(units: Sequence[UnitRow]) -> str:
     if not units:
         return "<p>None.</p>"
     rows = (
-        (_id(row.unit), row.outcome, ("why", escape(row.reason)), _n(row.n_bytes), ("n", f"{row.seconds:.2f}")) for row in units
+        (
+            ("unit", escape(row.unit)),
+            ("kind", escape(row.outcome)),
+            ("why", escape(row.reason)),
+            _n(row.n_bytes),
+            ("n", f"{row.seconds:.2f}"),
+        )
+        for row in units
     )
     return _table(("Unit", "Outcome", "Reason or remark", "#Bytes read", "#Seconds"), rows)
 

@@ -17,7 +17,7 @@ from seisbatch.report.page import Availability, RecordSection
 
 WIGGLES = 150
 """Up to this many pairs are drawn as traces, more as an image of distance bins."""
-DISTANCE_BINS = 200
+PAIRS_A_BIN = 4
 MOST_COLUMNS = 1200
 """Lags of an image: about one a dot."""
 REFERENCE_VELOCITIES = (1.0, 2.0, 3.0, 4.0)
@@ -70,14 +70,20 @@ def record_section(section: RecordSection) -> bytes:
         axes.imshow(
             image, aspect="auto", origin="lower", extent=extent, cmap="RdBu_r", vmin=-0.7, vmax=0.7, interpolation="nearest"
         )
-    maxlag = float(section.lags_s[-1])
-    for velocity in REFERENCE_VELOCITIES:
+    maxlag = min(float(section.lags_s[-1]), 1.3 * furthest / REFERENCE_VELOCITIES[0])
+    for place, velocity in enumerate(REFERENCE_VELOCITIES):
         lags, distances = reference_lines(section.distances_km, velocity)
         for sign in (-1, 1):
             axes.plot(sign * lags, distances, color=ORANGE, linewidth=0.9, linestyle=(0, (5, 3)), alpha=0.8)
-        at = min(furthest, 0.93 * maxlag * velocity)
+        at = min((1 - 0.05 * place) * furthest, 0.93 * maxlag * velocity)  # labels at different heights: lines are steep
         axes.annotate(
-            f"{velocity:g} km/s", (at / velocity, at), xytext=(2, 3), textcoords="offset points", color=ORANGE, fontsize=8
+            f"{velocity:g} km/s",
+            (at / velocity, at),
+            xytext=(2, 3),
+            textcoords="offset points",
+            color=ORANGE,
+            fontsize=8,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
         )
     axes.set_xlim(-maxlag, maxlag)
     axes.set_xlabel("lag [s]; positive: the receiver is later")
@@ -86,10 +92,11 @@ def record_section(section: RecordSection) -> bytes:
 
 
 def by_distance(distances_km: npt.NDArray[np.float64], traces: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Mean trace of every bin of distance from zero to the largest, shape (DISTANCE_BINS, lag); NaN where a bin is empty."""
-    edges = np.linspace(0, float(distances_km.max()), DISTANCE_BINS + 1)
-    number = np.clip(np.digitize(distances_km, edges) - 1, 0, DISTANCE_BINS - 1)
-    image = np.full((DISTANCE_BINS, traces.shape[1]), np.nan)
+    """Mean trace of every bin of distance from zero to the largest, shape (bin, lag); NaN where a bin is empty."""
+    n_bins = max(1, len(distances_km) // PAIRS_A_BIN)
+    edges = np.linspace(0, float(distances_km.max()), n_bins + 1)
+    number = np.clip(np.digitize(distances_km, edges) - 1, 0, n_bins - 1)
+    image = np.full((n_bins, traces.shape[1]), np.nan)
     for row in np.unique(number):
         image[row] = traces[number == row].mean(axis=0)
     return image

@@ -24,15 +24,16 @@ def record_section(
 ) -> tuple[RecordSection, list[tuple[str, str, int]]] | None:
     """Stacks of at most :data:`MAX_PAIRS` pairs between stations, and how many CCFs each station pair has.
 
-    Large runs are sampled: files spread evenly over the run, as much as :data:`MAX_BYTES` of samples. None where there is
-    no CCF with a distance.
+    The pairs are those of one component pair, the one with most pairs (of several, the last by name: ZZ before NE). Large
+    runs are sampled: files spread evenly over the run, as much as :data:`MAX_BYTES` of samples. None where there is no CCF
+    with a distance.
     """
     dataset = table_dataset(out, table)
     fragments = list(dataset.get_fragments()) if dataset else []
     fragments = (
         [fragments[n] for n in np.unique(np.linspace(0, len(fragments) - 1, MAX_FILES).astype(int))] if fragments else []
     )
-    sums: dict[str, Any] = {}
+    sums: dict[str, dict[str, Any]] = {}
     paths: Counter[tuple[str, str]] = Counter()
     n_bytes, step = 0, 1.0
     for fragment in fragments:
@@ -51,21 +52,24 @@ def record_section(
                 step = row["lag_step"]
                 paths[source.station, receiver.station] += 1
                 name = f"{source}:{receiver}"
-                if name not in sums and len(sums) < MAX_PAIRS:
-                    sums[name] = [np.zeros(len(ccf)), 0, row["distance"]]
-                if name in sums:
-                    sums[name][0] += ccf * float(row["n_windows"])
-                    sums[name][1] += row["n_windows"]
+                stacks = sums.setdefault(source.chan[-1] + receiver.chan[-1], {})
+                if name not in stacks and len(stacks) < MAX_PAIRS:
+                    stacks[name] = [np.zeros(len(ccf)), 0, row["distance"]]
+                if name in stacks:
+                    stacks[name][0] += ccf * float(row["n_windows"])
+                    stacks[name][1] += row["n_windows"]
     if not sums:
         return None
-    names = sorted(sums, key=lambda name: sums[name][2])
-    stacks = np.array([sums[name][0] / sums[name][1] for name in names], np.float32)
-    half = stacks.shape[1] // 2
+    components = max(sums, key=lambda pair: (len(sums[pair]), pair))
+    shown = sums[components]
+    names = sorted(shown, key=lambda name: shown[name][2])
+    ccfs = np.array([shown[name][0] / shown[name][1] for name in names], np.float32)
+    half = ccfs.shape[1] // 2
     section = RecordSection(
-        distances_km=np.array([sums[name][2] for name in names]),
+        distances_km=np.array([shown[name][2] for name in names]),
         lags_s=np.arange(-half, half + 1) * step,
-        ccfs=stacks,
+        ccfs=ccfs,
         names=names,
-        what=f"{len(names)} pairs, {parameters.get('freqmin', '')} to {parameters.get('freqmax', '')} Hz",
+        what=f"{len(names)} pairs {components}, {parameters.get('freqmin', '')} to {parameters.get('freqmax', '')} Hz",
     )
     return section, [(*pair, number) for pair, number in sorted(paths.items())]

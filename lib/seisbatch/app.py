@@ -7,7 +7,7 @@ import functools
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -52,13 +52,15 @@ class Run(Protocol):
     @property
     def out(self) -> StoreSettings: ...
     @property
-    def parameters(self) -> dict[str, Any]: ...
+    def parameters(self) -> Mapping[str, Any]: ...
     @property
     def parameters_id(self) -> str: ...
     @property
     def run_id(self) -> str: ...
     @property
     def scratch(self) -> str: ...
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]: ...
 
 
 class ArchiveRun(Run, Protocol):
@@ -156,12 +158,11 @@ class App:
         log.info("writing outcomes and report")
         outcomes = self._outcomes(plan, run)
         store = open_store(run.out)
-        metadata = {"seisbatch.parameters_id": run.parameters_id}
         month = F.trunc("date", "month")
         few = sum(plan.planned.values()) <= EVENLY_SPREAD_UNITS
         by_month = outcomes.coalesce(1) if few else outcomes.repartition(month)
         by_month = by_month.sortWithinPartitions(month, "kind", "date", "unit")
-        settings = OutcomesSettings(run.out, tuple(metadata.items()))
+        settings = OutcomesSettings(run.out, run.metadata)
         by_month.mapInArrow(functools.partial(write_outcomes, settings), FILES.spark()).count()
         written = read_outcomes(store)
         counts = reconcile(written, plan.planned)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import numpy as np
 import obspy
 from pymseed import DataEncoding, MS3TraceList
 
-REAL = Path("/work/shared/data/scedc-pds")
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+REAL = Path(os.environ.get("SEISBATCH_TEST_DATA", SHARED)) / "scedc-pds"
 OBSPY = Path(obspy.__file__).parent
 START_NS = 1641081600_000_000_000
 """2022-01-02T00:00:00"""

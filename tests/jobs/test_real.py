@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import obspy
 import pyarrow.parquet as pq
@@ -73,7 +75,9 @@ def test_every_file_carries_its_parameters(real_pair):
     files = sorted(real_pair.glob("*/year=*/month=*/*.parquet"))
     assert len(files) == 2
     for file in files:
-        assert pq.read_schema(file).metadata[b"seisbatch.parameters_id"]
+        metadata = pq.read_schema(file).metadata
+        assert metadata[b"seisbatch.parameters_id"]
+        assert json.loads(metadata[b"seisbatch.parameters"])["channels"] == "CI.*..BHN"
 
 
 def test_an_hour_at_a_low_rate_is_an_outcome(real_archive, run_job, tmp_path):

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from seisbatch import sample
 from seisbatch.acquire.objects import StoreSettings
-from seisbatch.config import NOT_PARAMETERS, CrossCorrelate, OptionError, day_range, parameters_id
+from seisbatch.config import NOT_PARAMETERS, CrossCorrelate, OptionError, day_range
 from seisbatch.names import ChannelPatterns
+from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.memory import MemoryNeeds, tile_side
 from seisbatch.plan.stores import archive_store, layout_of, out_store, stations_store
 from seisbatch.process.grid import Preprocessing, convenient_rate, n_lags
@@ -22,8 +19,6 @@ from seisbatch.steps.pairs import PairSelection, pair_selection
 from seisbatch.steps.spectra import SpectraSettings, ahead_bytes
 from seisbatch.times import parse_day
 
-JOB = "cross_correlate"
-
 RESULT_VERSION = 1
 """Raised whenever the same parameters give other numbers than before, so that results never mix."""
 
@@ -31,9 +26,11 @@ BLOCK_CHANNELS = 8
 """Channel-days in a block, the unit that is fetched and preprocessed."""
 
 
-@dataclass(frozen=True)
-class CorrelationRun:
+@dataclass(frozen=True, kw_only=True)
+class CorrelationRun(RunIdentity):
     """Everything that a correlation run does, resolved from its options."""
+
+    job = "cross_correlate"
 
     is_sample: bool
     layout: str
@@ -49,28 +46,13 @@ class CorrelationRun:
     stack_over: str
     tile: int
     memory: int
-    parameters: Mapping[str, Any]
-
-    @cached_property
-    def parameters_id(self) -> str:
-        return parameters_id(self.parameters)
-
-    @property
-    def run_id(self) -> str:
-        """The same parameters are the same run, however often it was resumed."""
-        return f"{JOB}-{self.parameters_id}"
-
-    @property
-    def scratch(self) -> str:
-        """Prefix of what is removed at the end."""
-        return f"_scratch/{self.parameters_id}"
 
     @property
     def spectra(self) -> SpectraSettings:
         """Settings of the stage that preprocesses channel-days."""
         return SpectraSettings(
             run_id=self.run_id,
-            job=JOB,
+            job=self.job,
             layout=self.layout,
             archive=self.archive,
             stations=self.stations,
@@ -85,7 +67,7 @@ class CorrelationRun:
         """Settings of the stage that correlates tiles."""
         return CorrelateSettings(
             run_id=self.run_id,
-            job=JOB,
+            job=self.job,
             out=self.out,
             scratch=self.scratch,
             preprocessing=self.preprocessing,
@@ -93,7 +75,7 @@ class CorrelationRun:
             substack=self.substack,
             stacked=self.stack_over != "none",
             parameters_id=self.parameters_id,
-            metadata=(("seisbatch.parameters", json.dumps(self.parameters, sort_keys=True, default=str)),),
+            metadata=self.metadata,
         )
 
     @property

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from seisbatch.acquire.objects import StoreSettings, open_store
-from seisbatch.config import NOT_PARAMETERS, OptionError, StackCcfs, parameters_id
+from seisbatch.config import NOT_PARAMETERS, OptionError, StackCcfs
 from seisbatch.names import ChannelPatterns
 from seisbatch.plan.estimate import size
+from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.memory import PROCESS_BYTES
 from seisbatch.plan.stores import out_store, store_settings
 from seisbatch.plan.units import Units
@@ -25,16 +22,17 @@ from seisbatch.sinks.manifest import complete_manifest
 from seisbatch.steps.stack import StackSettings, read_row_groups
 from seisbatch.times import parse_day
 
-JOB = "stack_ccfs"
 RESULT_VERSION = 1
 FILES_A_TASK = 64
 EXPANSION = 4
 """Bytes in memory for each byte of CCFs: sums are float64, and a row group is held beside them."""
 
 
-@dataclass(frozen=True)
-class StackRun:
+@dataclass(frozen=True, kw_only=True)
+class StackRun(RunIdentity):
     """Everything that a run of stack_ccfs does, resolved from its options."""
+
+    job = "stack_ccfs"
 
     ccfs: StoreSettings
     out: StoreSettings
@@ -43,33 +41,20 @@ class StackRun:
     stack_over: str
     channels: str
     memory: int
-    parameters: Mapping[str, Any]
-
-    @cached_property
-    def parameters_id(self) -> str:
-        return parameters_id(self.parameters)
-
-    @property
-    def run_id(self) -> str:
-        return f"{JOB}-{self.parameters_id}"
-
-    @property
-    def scratch(self) -> str:
-        return f"_scratch/{self.parameters_id}"
 
     @property
     def stack(self) -> StackSettings:
         """Settings of the stage that stacks."""
         return StackSettings(
             run_id=self.run_id,
-            job=JOB,
+            job=self.job,
             ccfs=self.ccfs,
             out=self.out,
             channels=self.channels,
             start=self.start,
             end=self.end,
             parameters_id=self.parameters_id,
-            metadata=(("seisbatch.parameters", json.dumps(self.parameters, sort_keys=True, default=str)),),
+            metadata=self.metadata,
         )
 
 
@@ -90,7 +75,16 @@ def stack_run(options: StackCcfs) -> StackRun:
         raise OptionError(f"--end {end} is not after --start {start}")
     chosen = {key: value for key, value in options.model_dump().items() if key not in NOT_PARAMETERS | {"ccfs"}}
     own = {"start": start.isoformat(), "end": end.isoformat(), "result_version": RESULT_VERSION, "ccfs": made}
-    return StackRun(ccfs, out, start, end, options.stack_over, options.channels, options.memory, chosen | own)
+    return StackRun(
+        parameters=chosen | own,
+        ccfs=ccfs,
+        out=out,
+        start=start,
+        end=end,
+        stack_over=options.stack_over,
+        channels=options.channels,
+        memory=options.memory,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,8 +106,7 @@ def _tile(settings: CorrelateSettings, out: Store, tile: dict[str, Any]) -> dict
     dates = sorted(sources.blocks.keys() & receivers.blocks.keys())
     spans = [dates] if settings.stacked else [[date] for date in dates]
     row: dict[str, Any] = {"s3key": key, "windows": 0, "windows_planned": 0, "bytes_read": 0}
-    metadata = {"seisbatch.parameters_id": settings.parameters_id, **dict(settings.metadata)}
-    with TableFile(out, key, settings.table, metadata) as file:
+    with TableFile(out, key, settings.table, dict(settings.metadata)) as file:
         for span in spans:
             pairs = SpanPairs(settings, out, span, sources, receivers, diagonal)
             row["windows_planned"] += pairs.n_selected

@@ -115,8 +115,7 @@ def _stack_batch(settings: StackSettings, unit: dict[str, Any]) -> dict[str, Any
             row["windows_planned"] += _add(sums, table.slice(start, CHUNK_ROWS), ChannelPatterns(settings.channels))
     if not sums:
         raise Empty(f"no CCF of the channels asked for from {period} up to {unit['period_end']}")
-    metadata = {"seisbatch.parameters_id": settings.parameters_id, **dict(settings.metadata)}
-    with TableFile(out, key, STACK, metadata) as file:
+    with TableFile(out, key, STACK, dict(settings.metadata)) as file:
         names = sorted(sums)
         for start in range(0, len(names), CHUNK_ROWS):
             chosen = [sums[name] for name in names[start : start + CHUNK_ROWS]]

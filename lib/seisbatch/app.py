@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -19,15 +20,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from seisbatch import sample
-from seisbatch.acquire.objects import StoreSettings, open_store
+from seisbatch.acquire.objects import Store, StoreSettings, open_store
 from seisbatch.config import EXIT_USAGE, OptionError, options_of
-from seisbatch.outcome import RETRIED, Outcome, RunError
+from seisbatch.outcome import RETRIED, Outcome, RunError, UnitError
 from seisbatch.plan.estimate import size
 from seisbatch.plan.units import Units
 from seisbatch.progress import Progress, duration
 from seisbatch.report.collect import RunFacts, read_outcomes, reconcile, write_report
 from seisbatch.schema import CHANNEL_DAY, FILES, OUTCOMES
-from seisbatch.sinks.manifest import MANIFEST_KEY, claim, write_json
+from seisbatch.sinks.manifest import MANIFEST_KEY, abandon, claim, write_json
 from seisbatch.steps.index import IndexSettings, read_indexes
 from seisbatch.steps.outcomes import OutcomesSettings, write_outcomes
 
@@ -99,6 +100,7 @@ class App:
         self.exit_code = 0
         self._started = dt.datetime.now(dt.UTC)
         self._stages: list[DataFrame] = []
+        self._claimed: Store | None = None
 
     @functools.cached_property
     def spark(self) -> SparkSession:
@@ -111,7 +113,9 @@ class App:
 
         Raises RunError where the output belongs to other parameters.
         """
-        manifest = claim(open_store(run.out), self.job, run.parameters_id, run.parameters)
+        out = open_store(run.out)
+        manifest = claim(out, self.job, run.parameters_id, run.parameters)
+        self._claimed = out
         if not manifest or not manifest["complete"]:
             return True
         self.exit_code = manifest["exit_code"]
@@ -191,6 +195,12 @@ class App:
         if not complete:
             say("Some units failed; the same command again retries them, and only what depends on them.")
 
+    def abandon(self) -> None:
+        """Give back an output that was claimed and never written to."""
+        if self._claimed is not None:
+            with suppress(UnitError, RunError):  # what ended the run is told; this must not hide it
+                abandon(self._claimed)
+
     def _outcomes(self, plan: Plan, run: Run) -> DataFrame:
         stages = functools.reduce(DataFrame.unionByName, self._stages)
         if plan.problems is None:
@@ -249,22 +259,26 @@ def _say_result(root: str, manifest: dict[str, Any]) -> None:
 def run_job(job: str, options: Any, flow: Callable[[App, Any], None]) -> int:
     """Run a job's flow; the exit code. What is wrong with the run becomes one clear message."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("py4j").setLevel(logging.WARNING)
+    for library in ("py4j", "matplotlib"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     app = App(job, options.max_bad_fraction)
     had_session = SparkSession.getActiveSession() is not None
     try:
         flow(app, options)
         return app.exit_code
     except OptionError as error:
+        app.abandon()
         print(f"{job}: {error}\nSee ./submit.sh {job} --help", file=sys.stderr)
         return EXIT_USAGE
     except RunError as error:
+        app.abandon()
         print(f"{job}: {error}", file=sys.stderr)
         return EXIT_RUN
     except (PySparkException, Py4JError) as error:
         message = _run_error_of(str(error))
         if message is None:
             raise
+        app.abandon()
         print(f"{job}: {message}", file=sys.stderr)
         return EXIT_RUN
     finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import difflib
 import hashlib
 import json
 import os
@@ -216,7 +217,10 @@ def parse(job: str, model: type[Model], argv: Sequence[str], description: str = 
     """
     options = options_of(job)
     parser = _parser(job, description, options)
-    given = vars(parser.parse_args(list(argv)))
+    known, unknown = parser.parse_known_args(list(argv))
+    if unknown:
+        raise OptionError(_unknown(unknown, options))
+    given = vars(known)
     values = {option.key: option.default for option in options}
     if config := given.pop("config", None):
         values |= _from_file(Path(config), values)
@@ -225,6 +229,14 @@ def parse(job: str, model: type[Model], argv: Sequence[str], description: str = 
         return model.model_validate(values)
     except ValidationError as error:
         raise OptionError("\n".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _unknown(words: Sequence[str], options: Sequence[Option]) -> str:
+    flags = [word.partition("=")[0] for word in words if word.startswith("-")]
+    if not flags:
+        return f"{words[0]}: what is this for? Options are written --name value"
+    near = difflib.get_close_matches(flags[0], [option.flag for option in options], 3, 0.7)
+    return f"unknown option {flags[0]}" + (f"; is {' or '.join(near)} meant?" if near else "")
 
 
 def _from_file(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:

@@ -153,6 +153,15 @@ def test_nothing_selected_ends_with_one_message(sample_archive, run_job, tmp_pat
     assert "no channel-day matches --channels NO.*.*.*" in capsys.readouterr().err
 
 
+def test_an_output_that_nothing_was_written_to_is_free_for_corrected_options(sample_archive, run_job, tmp_path, capsys):
+    options = ["--days", 1, "--channels", "XX.ALFA..BHZ,XX.CHAR..BHZ", "--out", tmp_path / "out"]
+    assert run_job("cross_correlate", "--root", f"{sample_archive}-mistyped", *options) == 1
+    assert "there is no folder" in capsys.readouterr().err
+    assert run_job("cross_correlate", "--root", sample_archive, *options, "--channels", "XX.NO.*.*") == 2
+    assert run_job("cross_correlate", "--root", sample_archive, *options) == 0
+    assert len(rows(tmp_path / "out", "ccf")) == 1
+
+
 def test_an_empty_result_is_no_success(sample_archive, run_job, tmp_path, capsys):
     """One channel alone has no pair between stations."""
     options = ["--root", sample_archive, "--channels", "XX.ALFA..BHZ", "--min-coverage", "1.0", "--days", 1]

@@ -60,6 +60,12 @@ def claim(store: Store, job: str, parameters_id: str, parameters: Mapping[str, A
     return _read(store, MANIFEST_KEY)
 
 
+def abandon(store: Store) -> None:
+    """Take back the claim of a run that ended before it wrote anything: corrected options find the output free."""
+    if [key for key, _ in store.list("")] == [CLAIM_KEY]:
+        store.delete([CLAIM_KEY])
+
+
 def complete_manifest(store: Store, job: str) -> dict[str, Any]:
     """The manifest of a job's output that another job reads; RunError where it is not there, or not complete."""
     manifest = _read(store, MANIFEST_KEY)

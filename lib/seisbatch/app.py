@@ -119,6 +119,7 @@ class App:
         if not manifest or not manifest["complete"]:
             return True
         self.exit_code = manifest["exit_code"]
+        out.delete_prefix(run.scratch)  # a run that was killed as its last step began
         say(f"{self.job}: nothing to do, {run.out.root} is complete since {manifest['finished']}.")
         _say_result(run.out.root, manifest)
         return False

@@ -110,6 +110,26 @@ def test_what_may_heal_is_tried_again_and_only_that(archive, run_job, tmp_path, 
     assert data_columns(tmp_path / "out").equals(data_columns(tmp_path / "at-once"))
 
 
+def test_damaged_files_of_an_earlier_try_are_written_anew(archive, run_job, tmp_path):
+    broken = path_of(archive, "XX.KILO..BHZ", 2)
+    data = broken.read_bytes()
+    broken.unlink()
+    broken.symlink_to(broken.name)
+    out = tmp_path / "out"
+    options = ["--root", archive, "--start", DAYS[2], "--days", 1, "--channels", "XX.*..BHZ", "--tile", 8]
+    assert run_job("cross_correlate", *options, "--out", out) == 0
+    (of_first_block, _) = sorted(out.glob("_scratch/**/*.spec"))
+    of_first_block.write_bytes(of_first_block.read_bytes()[:-1000])
+    (of_first_tile, *_) = sorted(out.glob("ccf/**/*.parquet"))
+    of_first_tile.write_bytes(b"PAR1 and no more")
+    broken.unlink()
+    broken.write_bytes(data)
+    assert run_job("cross_correlate", *options, "--out", out) == 0
+    assert run_job("cross_correlate", *options, "--out", tmp_path / "at-once") == 0
+    assert data_columns(out).equals(data_columns(tmp_path / "at-once"))
+    assert len(outcomes(out, "tile")) == 3
+
+
 def test_a_day_without_index_is_a_unit_and_the_others_go_on(archive, run_job, tmp_path):
     for form in ("parquet", "csv"):
         (archive / scedc.day_index_key(DAYS[1], form)).unlink()

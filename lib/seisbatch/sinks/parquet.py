@@ -111,6 +111,9 @@ def read_footer(store: Store, key: str) -> pq.FileMetaData:
 
 
 def recorded_unit(store: Store, key: str) -> dict[str, Any]:
-    """The record of the unit that wrote a file, with the file's size; Missing where the file is not there."""
-    record: dict[str, Any] = json.loads(read_footer(store, key).metadata[_UNIT])
+    """The record of the unit that wrote a file, with the file's size; Missing where the file is not there, or Corrupt."""
+    try:
+        record: dict[str, Any] = json.loads(read_footer(store, key).metadata[_UNIT])
+    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise Corrupt(f"{key} is no file of a unit: {error}") from error
     return {**record, "bytes_written": store.size(key)}

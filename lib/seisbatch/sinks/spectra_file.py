@@ -8,6 +8,7 @@ spectra, and for methods that need them the spectra of the channels as sources. 
 from __future__ import annotations
 
 import json
+import math
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +46,11 @@ class SpectraHeader:
     channels: tuple[ChannelSpectra, ...]
     outcomes: list[dict[str, Any]]
     data_start: int
+
+    @property
+    def size(self) -> int:
+        """Bytes that the whole block has."""
+        return self.data_start + self.arrays * math.prod(self.shape) * np.dtype(np.complex64).itemsize
 
 
 def encode(channels: list[ChannelSpectra], arrays: list[Spectra], outcomes: list[dict[str, Any]]) -> list[Any]:
@@ -85,7 +91,10 @@ def read_header(store: Store, key: str) -> SpectraHeader:
     text = start[16 : 16 + length]
     if len(text) < length:
         text += bytes(store.get_range(key, len(start), length - len(text)))
-    header = json.loads(text)
+    try:
+        header = json.loads(text)
+    except ValueError as error:
+        raise Corrupt(f"{key} has no header that can be read: {error}") from error
     frequencies, channels, windows = header["shape"]
     return SpectraHeader(
         shape=(frequencies, channels, windows),

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from seisbatch.acquire.objects import Store, StoreSettings, open_store
-from seisbatch.outcome import Empty, Missing, guard
+from seisbatch.outcome import Corrupt, Empty, Missing, guard
 from seisbatch.process.correlation import accumulate_pairs, ccfs_from_pair_spectra, common_windows
 from seisbatch.process.grid import Preprocessing, n_lags
 from seisbatch.schema import CCF, OUTCOMES, STACK, Table
@@ -101,7 +101,7 @@ def _tile(settings: CorrelateSettings, out: Store, tile: dict[str, Any]) -> dict
         recorded = recorded_unit(out, key)
         if recorded.pop("inputs") == inputs:
             return recorded
-    except Missing:
+    except (Missing, Corrupt):  # a file that is damaged is written anew
         pass
     dates = sorted(sources.blocks.keys() & receivers.blocks.keys())
     spans = [dates] if settings.stacked else [[date] for date in dates]

@@ -80,12 +80,14 @@ def write_spectra(settings: SpectraSettings, batches: Iterator[pa.RecordBatch]) 
 
 
 def _recorded(out: Store, key: str) -> list[dict[str, Any]] | None:
-    """The outcomes of a block that is written and need not be done again."""
+    """The outcomes of a block that is written, whole, and need not be done again."""
     try:
-        outcomes = read_header(out, key).outcomes
-    except Missing:
+        header = read_header(out, key)
+    except (Missing, Corrupt):
         return None
-    return None if any(row["outcome"] in RETRIED for row in outcomes) else outcomes
+    if out.size(key) != header.size or any(row["outcome"] in RETRIED for row in header.outcomes):
+        return None
+    return header.outcomes
 
 
 def _outcomes(settings: SpectraSettings, date: dt.date, rows: list[dict[str, Any]]) -> pa.RecordBatch:

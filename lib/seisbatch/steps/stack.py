@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from seisbatch.acquire.objects import StoreSettings, open_store
 from seisbatch.names import Channel, ChannelPatterns
-from seisbatch.outcome import Empty, Missing, guard
+from seisbatch.outcome import Corrupt, Empty, Missing, guard
 from seisbatch.schema import CCF, OUTCOMES, ROW_GROUPS, STACK
 from seisbatch.sinks.dataset import parquet_file, samples_matrix
 from seisbatch.sinks.parquet import TableFile, recorded_unit
@@ -103,7 +103,7 @@ def _stack_batch(settings: StackSettings, unit: dict[str, Any]) -> dict[str, Any
     out = open_store(settings.out)
     try:
         return recorded_unit(out, key)
-    except Missing:
+    except (Missing, Corrupt):  # a file that is damaged is written anew
         pass
     sums: dict[tuple[str, ...], PairSum] = {}
     row: dict[str, Any] = {"s3key": key, "windows_planned": 0, "bytes_read": 0}

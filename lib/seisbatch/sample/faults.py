@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from obspy import Trace, UTCDateTime
 from pymseed import DataEncoding, MS3TraceList, nslc2sourceid
 from scipy import fft
 from scipy.interpolate import CubicSpline
@@ -25,12 +27,25 @@ def pack(name: Channel, recording: Recording) -> bytes:
     """A recording as miniSEED 2: Steim-2 records of 512 bytes, segment after segment."""
     parts: list[bytes] = []
     for segment in recording:
+        if segment.rate != round(segment.rate):
+            parts.append(_with_actual_rate(name, segment))
+            continue
         traces = MS3TraceList()
         samples = np.ascontiguousarray(segment.samples, dtype=np.int32)
         traces.add_data(nslc2sourceid(*name), samples, "i", segment.rate, starttime=segment.start_ns)
         parts += traces.generate(max_record_length=RECORD_BYTES, encoding=DataEncoding.STEIM2, format_version=2)
         traces.close()
     return b"".join(parts)
+
+
+def _with_actual_rate(name: Channel, segment: Segment) -> bytes:
+    """Records that state a rate which is no whole number in a blockette 100, as recorders do and libmseed does not."""
+    codes = dict(zip(("network", "station", "location", "channel"), name, strict=True))
+    start = UTCDateTime(ns=segment.start_ns)
+    trace = Trace(segment.samples.astype(np.int32), {**codes, "starttime": start, "sampling_rate": segment.rate})
+    out = io.BytesIO()
+    trace.write(out, format="MSEED", encoding="STEIM2", reclen=RECORD_BYTES)
+    return out.getvalue()
 
 
 def _cut(segment: Segment, pieces: list[tuple[int, int]]) -> Recording:

@@ -38,10 +38,11 @@ def _word_is_none(word: str) -> BeforeValidator:
 
 
 def _bytes(value: Any) -> Any:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", str(value).strip(), re.IGNORECASE)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", str(value).strip(), re.IGNORECASE)
     if not match:
         raise ValueError(f"{value!r} is no amount of memory: write 1500MB or 2GB")
-    return int(float(match[1]) * 1000 ** " KMGT".index(match[2].upper() or " "))
+    base = 1024 if match[3] else 1000
+    return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
 
 
 AutoText = Annotated[str | None, _word_is_none("auto")]

@@ -21,6 +21,8 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from seisbatch import sample
 from seisbatch.acquire.objects import Store, StoreSettings, open_store
+from seisbatch.archives import ARCHIVES
+from seisbatch.archives.layout import lists_years
 from seisbatch.config import EXIT_USAGE, OptionError, options_of
 from seisbatch.outcome import RETRIED, Outcome, RunError, UnitError
 from seisbatch.plan.estimate import size
@@ -42,6 +44,7 @@ UNITS_A_TASK = 2
 """At least, once every core has a task: a Python worker takes some 0.2 s from one task to the next."""
 EVENLY_SPREAD_UNITS = 20_000
 INDEX_DAYS_A_TASK = 8
+YEAR_DAYS = 366
 
 Settings = TypeVar("Settings")
 Step = Callable[[Settings, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -131,7 +134,8 @@ class App:
         open_store(run.archive).require()
         n_days = (run.end - run.start).days
         log.info("reading the index of %s in %s, %d days from %s", run.layout, run.archive.root, n_days, run.start)
-        dates = self.spark.range(0, n_days, 1, max(1, n_days // INDEX_DAYS_A_TASK)).select(
+        days_a_task = YEAR_DAYS if lists_years(ARCHIVES[run.layout]) else INDEX_DAYS_A_TASK
+        dates = self.spark.range(0, n_days, 1, max(1, n_days // days_a_task)).select(
             F.date_add(F.lit(run.start), F.col("id").cast("int")).alias("date")
         )
         settings = IndexSettings(run.layout, run.archive, run.channels)

@@ -61,7 +61,7 @@ class _Options(BaseModel):
 
 
 class SourceOptions(_Options):
-    archive: Literal["sample", "scedc"]
+    archive: Literal["sample", "scedc", "ncedc", "geonet", "earthscope", "sds"]
     root: AutoText
     source_endpoint: AutoText
     source_region: AutoText

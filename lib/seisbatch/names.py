@@ -100,6 +100,12 @@ class ChannelPatterns:
             parts[2] = "" if parts[2] == "--" else parts[2]
             self._patterns.append(parts)
 
+    @property
+    def networks(self) -> list[str] | None:
+        """The networks that the patterns name; None where one of them has a wildcard there."""
+        found = sorted({parts[0] for parts in self._patterns})
+        return None if any(set("*?[") & set(net) for net in found) else found
+
     def matches(self, name: Channel) -> bool:
         return any(all(map(fnmatch.fnmatchcase, name, parts)) for parts in self._patterns)
 

@@ -104,6 +104,7 @@ CHANNEL_DAY = Table(
         Field("loc", STRING, "", "location code, empty string where there is none"),
         Field("chan", STRING, "", "channel code"),
         Field("s3key", STRING, "", "the object that holds it"),
+        Field("size", LONG, "bytes", "size of the object, where known"),
         Field("sample_rate", DOUBLE, "Hz", "sampling rate that the index states"),
         Field("lat", DOUBLE, "degrees", "latitude that the index states"),
         Field("lon", DOUBLE, "degrees", "longitude that the index states"),

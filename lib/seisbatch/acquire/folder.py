@@ -83,6 +83,13 @@ class Folder:
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         yield from _files(self._path(prefix) if prefix else self._root, f"{prefix}/" if prefix else "", ())
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        try:
+            entries = list(os.scandir(self._path(prefix) if prefix else self._root))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        yield from (entry.name for entry in entries if entry.is_dir())
+
     def delete(self, keys: Sequence[str]) -> None:
         for key in keys:
             Path(self._path(key)).unlink(missing_ok=True)

@@ -103,6 +103,12 @@ class Store:
             found = sorted(self._backend.list(folder))
         yield from found
 
+    def folders(self, prefix: str) -> Sequence[str]:
+        """Names of the folders right under a prefix that ends a folder's name (``""`` is the root), sorted."""
+        folder = prefix.rstrip("/")
+        with self._errors(check_key(folder) if folder else prefix):
+            return sorted(self._backend.folders(folder))
+
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; one that is not there is no error."""
         checked = [check_key(key) for key in keys]

@@ -122,6 +122,10 @@ class S3:
             for item in batch:
                 yield str(item["path"]), int(item["size"])
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        for found in obstore.list_with_delimiter(self._store, prefix or None)["common_prefixes"]:
+            yield str(found).rstrip("/").rpartition("/")[2]
+
     def delete(self, keys: Sequence[str]) -> None:
         for first in range(0, len(keys), 1000):
             try:

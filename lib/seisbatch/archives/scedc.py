@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Collection
 
-from seisbatch.names import Channel, channel
-from seisbatch.times import day_of_year, from_day_of_year
+from seisbatch.archives.layout import ObjectName, object_name
+from seisbatch.names import Channel
+from seisbatch.times import day_of_year
 
 NAME = "scedc"
 ROOT = "s3://scedc-pds"
 REGION = "us-west-2"
+HOLDS = "channel-day"
 
 DAY_INDEX_COLUMNS = ("ms_filename", "net", "sta", "seedchan", "location", "lat", "lon", "sample_rate")
 
@@ -39,13 +42,22 @@ def day_file_key(name: Channel, day: dt.date) -> str:
     return f"{day_folder(day)}{stem}{day.year:04d}{day_of_year(day):03d}.ms"
 
 
-def parse_day_file_key(key: str) -> tuple[Channel, dt.date]:
+def parse_day_file_key(key: str) -> ObjectName:
     """The channel and the day that a key names; ValueError where it is not the key of a channel-day."""
     match = _DAY_FILE.fullmatch(key)
     if not match:
-        raise ValueError(f"{key!r} is no key of a SCEDC channel-day")
-    codes = {code: match[code].rstrip("_") for code in ("net", "sta", "loc", "chan")}
-    return channel(**codes), from_day_of_year(int(match["year"]), int(match["day"]))
+        raise ValueError(f"{key[:200]!r} is no key of a SCEDC channel-day")
+    return object_name(**{part: text.rstrip("_") for part, text in match.groupdict().items()})
+
+
+def networks_prefix(year: int) -> str | None:
+    """A day is listed whole."""
+    return None
+
+
+def day_prefixes(day: dt.date, networks: Collection[str]) -> list[str]:
+    """The prefix that holds the objects of a day."""
+    return [day_folder(day)]
 
 
 def indexed_key(ms_filename: str, day: dt.date) -> str:

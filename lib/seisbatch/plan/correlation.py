@@ -16,9 +16,10 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from seisbatch.config import OptionError
 from seisbatch.names import Channel
-from seisbatch.plan.estimate import Estimate, Selected, estimate
+from seisbatch.plan.estimate import OBJECT_BYTES_A_SAMPLE, Estimate, Selected, estimate
 from seisbatch.plan.run import BLOCK_CHANNELS, CorrelationRun
 from seisbatch.plan.units import Units
+from seisbatch.times import DAY_SECONDS
 
 FILE_BYTES = 128_000_000
 """What a file of CCFs aims at: days of a small network share one, up to a month of them."""
@@ -85,19 +86,22 @@ def _wanted(run: CorrelationRun) -> Column:
 
 def _selected(days: DataFrame) -> Selected:
     """Counts that the estimate and the cut into files need."""
+    # An index states rates, a listing sizes: either gives the other, about.
+    n_bytes = F.coalesce("size", F.col("sample_rate") * DAY_SECONDS * OBJECT_BYTES_A_SAMPLE)
+    rate = F.coalesce("sample_rate", F.col("size") / DAY_SECONDS)
     a_day = days.groupBy("date").agg(
         F.count_if(F.col("outcome").isNull()).alias("channels"),
         F.count_if(F.col("outcome").isNotNull()).alias("problems"),
-        F.sum("sample_rate").alias("rate_sum"),
-        F.max("sample_rate").alias("rate_max"),
+        F.sum(n_bytes).alias("bytes"),
+        F.max(rate).alias("rate_max"),
     )
     row = a_day.agg(
         F.sum("channels"), F.sum("problems"), F.max("channels"), F.count_if(F.col("channels") > 0),
-        F.sum("rate_sum"), F.max("rate_max"), F.sum(F.col("channels") * F.col("channels")),
+        F.sum("bytes"), F.max("rate_max"), F.sum(F.col("channels") * F.col("channels")),
     ).first()  # fmt: skip
     assert row is not None
-    total, problems, widest, n_days, rate_sum, rate_max, squares = (value or 0 for value in row)
-    return Selected(int(total), int(problems), int(widest), int(n_days), float(rate_sum), float(rate_max), int(squares))
+    total, problems, widest, n_days, n_bytes_read, rate_max, squares = (value or 0 for value in row)
+    return Selected(int(total), int(problems), int(widest), int(n_days), int(n_bytes_read), float(rate_max), int(squares))
 
 
 def _nothing(run: CorrelationRun, problems: DataFrame) -> str:

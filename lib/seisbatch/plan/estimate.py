@@ -23,7 +23,7 @@ class Selected:
     problems: int
     channels_a_day: int
     days: int
-    rate_sum: float
+    read_bytes: int
     rate_max: float
     channels_squared: int
     """Sum over days of the square of the day's channels."""
@@ -79,7 +79,7 @@ def estimate(run: CorrelationRun, selected: Selected, blocks: int, tiles: int) -
         blocks=blocks,
         tiles=tiles,
         pair_days=pair_days,
-        read_bytes=int(selected.rate_sum * DAY_SECONDS * OBJECT_BYTES_A_SAMPLE),
+        read_bytes=selected.read_bytes,
         scratch_bytes=selected.channel_days * needs.spectra_a_day,
         shuffle_bytes=selected.channel_days * KEY_BYTES * 2,
         output_bytes=rows * run.ccf_bytes,

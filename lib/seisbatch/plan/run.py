@@ -8,6 +8,7 @@ from pathlib import Path
 
 from seisbatch import sample
 from seisbatch.acquire.objects import StoreSettings
+from seisbatch.archives import ARCHIVES
 from seisbatch.config import NOT_PARAMETERS, CrossCorrelate, OptionError, day_range
 from seisbatch.names import ChannelPatterns
 from seisbatch.plan.identity import RunIdentity
@@ -92,6 +93,10 @@ class CorrelationRun(RunIdentity):
 def correlation_run(options: CrossCorrelate) -> CorrelationRun:
     """Resolve the options of cross_correlate; OptionError where they do not go together."""
     start, end = _dates(options)
+    if ARCHIVES[layout_of(options)].HOLDS != "channel-day":
+        raise OptionError(
+            f"--archive {options.archive}: its objects hold whole stations, which cross_correlate does not read yet"
+        )
     try:
         ChannelPatterns(options.channels)
         pairs = pair_selection(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seisbatch.acquire.objects import StoreSettings
 from seisbatch.archives import ARCHIVES
-from seisbatch.config import OutputOptions, SourceOptions
+from seisbatch.config import OptionError, OutputOptions, SourceOptions
 
 SAMPLE_ROOT = "sample-archive"
 
@@ -27,6 +27,8 @@ def archive_store(options: SourceOptions) -> StoreSettings:
     """The archive that a run reads."""
     layout = ARCHIVES[layout_of(options)]
     root = options.root or (SAMPLE_ROOT if options.archive == "sample" else layout.ROOT)
+    if root is None:
+        raise OptionError(f"--archive {options.archive} has no public bucket: give --root, a folder or s3://bucket/prefix")
     return store_settings(root, options.source_endpoint, options.source_region or layout.REGION, options.anonymous)
 
 

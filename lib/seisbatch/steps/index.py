@@ -1,12 +1,12 @@
-"""Days in, channel-days out: reads an archive's own index of each day."""
+"""Days in, channel-days out: reads an archive's own index of each day, or lists the day where it has none."""
 
 from __future__ import annotations
 
 import datetime as dt
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.csv
@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from seisbatch.acquire.objects import Store, StoreSettings, open_store
 from seisbatch.archives import ARCHIVES
-from seisbatch.names import ChannelPatterns, channel
+from seisbatch.archives.layout import IndexedLayout, Layout, lists_years
+from seisbatch.names import Channel, ChannelPatterns, channel
 from seisbatch.outcome import Corrupt, Denied, Missing, Outcome, RunError, UnitError
 from seisbatch.schema import CHANNEL_DAY, DOUBLE, STRING
 
@@ -32,13 +33,73 @@ def read_indexes(settings: IndexSettings, batches: Iterator[pa.RecordBatch]) -> 
     """Rows of :data:`CHANNEL_DAY` for batches with a column ``date``; a day's rows are sorted by channel."""
     store = open_store(settings.archive)
     patterns = ChannelPatterns(settings.channels)
+    listing = Listing(store, ARCHIVES[settings.layout])
     for batch in batches:
         for day in batch.column("date").to_pylist():
-            yield CHANNEL_DAY.batch(channel_days(store, ARCHIVES[settings.layout], day, patterns))
+            yield CHANNEL_DAY.batch(channel_days(listing, day, patterns))
 
 
-def channel_days(store: Store, layout: Any, day: dt.date, patterns: ChannelPatterns) -> list[dict[str, Any]]:
-    """The channel-days of a day that match the patterns, and a row for each problem of the index.
+class Listing:
+    """The objects of an archive that has no index, by prefix; one that holds a whole year is listed once."""
+
+    def __init__(self, store: Store, layout: Layout) -> None:
+        self.store = store
+        self.layout = layout
+        self._of_year: dict[str, list[tuple[str, int]]] = {}
+
+    def objects(self, day: dt.date, networks: Sequence[str] | None) -> list[tuple[str, int]]:
+        """Keys and sizes under the prefixes of a day, those of other networks left out where networks are named."""
+        if networks is None:
+            prefix = self.layout.networks_prefix(day.year)
+            networks = self.store.folders(prefix) if prefix else []
+        return [item for prefix in self.layout.day_prefixes(day, networks) for item in self._under(prefix)]
+
+    def _under(self, prefix: str) -> list[tuple[str, int]]:
+        if not lists_years(self.layout):
+            return list(self.store.list(prefix))
+        if prefix not in self._of_year:
+            self._of_year[prefix] = list(self.store.list(prefix))
+        return self._of_year[prefix]
+
+
+def channel_days(listing: Listing, day: dt.date, patterns: ChannelPatterns) -> list[dict[str, Any]]:
+    """The channel-days of a day that match the patterns, and a row for each problem; from its index, or else listed."""
+    if listing.layout.DAY_INDEX_COLUMNS:
+        return indexed(listing.store, cast(IndexedLayout, listing.layout), day, patterns)
+    return listed(listing, day, patterns)
+
+
+def listed(listing: Listing, day: dt.date, patterns: ChannelPatterns) -> list[dict[str, Any]]:
+    """The channel-days that a listing of a day's prefixes finds, and a row for each key there that names none.
+
+    Where a prefix holds more than a day, keys of another form are passed over: which day they would be of is not known.
+    Raises RunError where the store denies the listing.
+    """
+    layout = listing.layout
+    try:
+        found = listing.objects(day, patterns.networks)
+    except Denied as error:
+        raise RunError(f"the archive cannot be listed: {error}") from error
+    except UnitError as error:
+        return [_problem(f"listing/{day}", day, error.outcome, f"listing of the day: {error}")]
+    rows: dict[str, dict[str, Any]] = {}
+    problems = []
+    for key, size in found:
+        try:
+            name = layout.parse_day_file_key(key)
+        except ValueError as error:
+            if not lists_years(layout):
+                problems.append(_problem(f"listing/{day}/{key}", day, Outcome.REJECTED, f"listing: {error}"))
+            continue
+        if name.date == day and name.chan is not None and name.loc is not None:
+            of = Channel(name.net, name.sta, name.loc, name.chan)
+            if patterns.matches(of):
+                rows[key] = {"unit": f"{of}/{day}", "date": day, **of._asdict(), "s3key": key, "size": size}
+    return sorted(rows.values(), key=lambda row: row["unit"]) + problems
+
+
+def indexed(store: Store, layout: IndexedLayout, day: dt.date, patterns: ChannelPatterns) -> list[dict[str, Any]]:
+    """The channel-days of a day's index that match the patterns, and a row for each problem of the index.
 
     A day without an index, and an index row that names no valid channel or file, or a channel a second time, become rows
     with an outcome. Raises RunError where the store denies the index: no later day would fare better.
@@ -79,7 +140,7 @@ def _problem(unit: str, day: dt.date, outcome: Outcome, reason: str) -> dict[str
     return {"unit": unit, "date": day, "outcome": str(outcome), "reason": reason}
 
 
-def _day_index(store: Store, layout: Any, day: dt.date) -> pa.Table:
+def _day_index(store: Store, layout: IndexedLayout, day: dt.date) -> pa.Table:
     """A day's index, from Parquet or else from csv, under an explicit schema; its strings not yet normalised."""
     texts = ("ms_filename", "net", "sta", "seedchan", "location")
     schema = pa.schema([(name, STRING if name in texts else DOUBLE) for name in layout.DAY_INDEX_COLUMNS])
@@ -95,7 +156,7 @@ def _day_index(store: Store, layout: Any, day: dt.date) -> pa.Table:
         raise Corrupt(f"{key}: {error}") from error
 
 
-def _csv_index(store: Store, layout: Any, day: dt.date, schema: pa.Schema) -> pa.Table:
+def _csv_index(store: Store, layout: IndexedLayout, day: dt.date, schema: pa.Schema) -> pa.Table:
     key = layout.day_index_key(day, "csv")
     data = bytes(store.get(key))
     has_header = data.lstrip(b'\xef\xbb\xbf "\r\n').lower().startswith(schema.names[0].encode())

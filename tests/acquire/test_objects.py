@@ -71,6 +71,13 @@ def test_ranges(store: Store) -> None:
     parts = store.get_ranges("k", [90, 0, 200, 3], [20, 2, 5, 0])
     assert [bytes(part) for part in parts] == [bytes(range(90, 100)), bytes([0, 1]), b"", b""]
     assert store.get_ranges("k", [], []) == []
+    for length, expected in ((3, bytes([97, 98, 99])), (100, bytes(range(100))), (500, bytes(range(100)))):
+        size, tail = store.tail("k", length)
+        assert (size, bytes(tail)) == (100, expected)
+    store.put("empty", b"")
+    assert store.tail("empty", 5) == (0, b"")
+    with pytest.raises(Missing):
+        store.tail("nothing", 5)
 
 
 @pytest.mark.parametrize(("starts", "lengths"), [([-1], [1]), ([0], [-1]), ([0, 1], [1])])

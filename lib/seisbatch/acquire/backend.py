@@ -32,6 +32,9 @@ class Backend(Protocol):
 
     def get_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int]) -> list[Any]: ...
 
+    def tail(self, key: str, length: int) -> tuple[int, Any]:
+        """An object's size, and its last bytes."""
+
     def size(self, key: str) -> int: ...
 
     def put(self, key: str, data: Any) -> None: ...

@@ -47,6 +47,11 @@ class Folder:
         with open(self._path(key), "rb", buffering=0) as file:
             return [_read_at(file.fileno(), start, length) for start, length in zip(starts, lengths, strict=True)]
 
+    def tail(self, key: str, length: int) -> tuple[int, Any]:
+        size = self.size(key)
+        with open(self._path(key), "rb", buffering=0) as file:
+            return size, _read_at(file.fileno(), max(0, size - length), length)
+
     def size(self, key: str) -> int:
         try:
             found = os.stat(self._path(key))

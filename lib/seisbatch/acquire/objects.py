@@ -76,6 +76,11 @@ class Store:
         with self._errors(check_key(key)):
             return self._backend.get_ranges(key, starts, lengths)
 
+    def tail(self, key: str, length: int) -> tuple[int, Any]:
+        """The object's size and its last ``length`` bytes, or all of it where it is smaller, in one request."""
+        with self._errors(check_key(key)):
+            return self._backend.tail(key, length)
+
     def size(self, key: str) -> int:
         """The object's size in bytes; Missing where there is none."""
         with self._errors(check_key(key)):

@@ -1,0 +1,162 @@
+"""Windows out of objects of fixed-length records: only the bytes that hold them are fetched.
+
+The object's end tells the record length and the last time, its beginning the first; where a window's records stand is then
+told by interpolation between known times and checked against the records themselves. Where an object does not lend itself to
+that (records of several lengths or out of order, several channels, miniSEED 3), it has to be read whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pymseed import MS3Record, PymseedError
+
+from seisbatch.acquire.objects import Store
+from seisbatch.process.segments import Segment
+from seisbatch.times import SECOND_NS, to_datetime
+
+WHOLE_BYTES = 32_768
+"""Objects up to this size are read whole: asking twice would take longer."""
+TAIL_BYTES = 4096
+GUARD_NS = 300 * SECOND_NS
+"""Read on either side of a window: records that are out of order by less are found."""
+MARGIN = 0.004
+"""Share of an object's records that is read on either side of a guess."""
+MOST_OF_IT = 0.5
+"""An object of which a window needs more than this share is read whole."""
+MAX_GUESSES = 6
+EDGE = 0.05
+"""Share of a sample by which a time tag may miss a window's edge: tags have a resolution of 100 microseconds."""
+
+_RECORD_LENGTHS = (512, 4096, 1024, 256, 2048, 128)
+_HEADER = np.dtype([("skipped", "V20"), ("year", "u2"), ("day", "u2"), ("hour", "u1"), ("minute", "u1"), ("second", "u1"),
+                    ("unused", "u1"), ("fraction", "u2")])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Records:
+    """Whole records of an object that hold a window, how many bytes were fetched for them, and the object's size."""
+
+    body: Any
+    n_fetched: int
+    size: int
+
+
+@dataclass(frozen=True)
+class _Span:
+    """When a record begins and ends [ns]."""
+
+    start_ns: int
+    end_ns: int
+
+
+def read_records(store: Store, key: str, start_ns: int, end_ns: int) -> Records | None:
+    """The records of an object that hold ``[start_ns, end_ns)``, and some around them; None where it must be read whole.
+
+    Raises what :meth:`Store.get` raises.
+    """
+    size, tail = store.tail(key, TAIL_BYTES)
+    if size <= WHOLE_BYTES:
+        body = store.get(key) if size > len(tail) else tail
+        return Records(body, size + (len(tail) if size > len(tail) else 0), size)
+    length, last = _last_record(tail, size)
+    if last is None:
+        return None
+    n_records = size // length
+    head = store.get_range(key, 0, length)
+    first_of_all = _record(memoryview(head))
+    ends = b"".join((bytes(head), bytes(tail[-length:])))
+    if first_of_all is None or not _is_in_order(ends, length):
+        return None
+    known = [(first_of_all.start_ns, 0), (last.end_ns, n_records)]
+    n_fetched = len(tail) + len(head)
+    for _ in range(MAX_GUESSES):
+        first, stop = _guess(known, n_records, start_ns - GUARD_NS, end_ns + GUARD_NS)
+        if stop - first > MOST_OF_IT * n_records:
+            return None
+        body = store.get_range(key, first * length, (stop - first) * length)
+        n_fetched += len(body)
+        if len(body) != (stop - first) * length or not _is_in_order(body, length):
+            return None
+        low, high = _record(memoryview(body)[:length]), _record(memoryview(body)[-length:])
+        if low is None or high is None or high.start_ns > last.start_ns:
+            return None
+        begins_before = first == 0 or low.start_ns <= start_ns - GUARD_NS
+        ends_after = stop == n_records or high.end_ns >= end_ns + GUARD_NS
+        if begins_before and ends_after:
+            return Records(body, n_fetched, size)
+        known += [(low.start_ns, first), (high.end_ns, stop)]
+    return None
+
+
+def _guess(known: Sequence[tuple[int, int]], n_records: int, start_ns: int, end_ns: int) -> tuple[int, int]:
+    """The first record and the one after the last that a time span should need; ``known`` are times and record numbers."""
+    points = sorted(known)
+    times = [float(time - start_ns) for time, _ in points]
+    first, stop = np.interp([0, end_ns - start_ns], times, np.maximum.accumulate([number for _, number in points]))
+    margin = 2 + MARGIN * n_records
+    return max(0, int(first - margin)), min(n_records, int(stop + margin) + 1)
+
+
+def _last_record(tail: Any, size: int) -> tuple[int, _Span | None]:
+    """The record length of an object and its last record, where its end tells them."""
+    view = memoryview(tail)
+    for length in _RECORD_LENGTHS:
+        if size % length == 0 and length <= len(view):
+            record = _record(view[-length:])
+            if record is not None:
+                return length, record
+    return 0, None
+
+
+def _record(data: memoryview) -> _Span | None:
+    """One record of version 2 that fills ``data``, with samples; None where it is none."""
+    if bytes(data[:2]) == b"MS":
+        return None
+    try:
+        record = MS3Record.parse(data)
+    except (PymseedError, ValueError):
+        return None
+    if record.reclen != len(data) or record.samprate <= 0 or record.samplecnt <= 0:
+        return None
+    return _Span(record.starttime, record.endtime + round(SECOND_NS / record.samprate))
+
+
+def _is_in_order(body: Any, length: int) -> bool:
+    """Whether records begin one after another, and are of one channel, by their fixed headers."""
+    headers = np.frombuffer(body, np.uint8).reshape(-1, length)
+    if (headers[:, 8:20] != headers[0, 8:20]).any():  # station, location, channel, network
+        return False
+    fields = headers[:, :30].copy().view(_HEADER)[:, 0]
+    if not 1900 <= int(fields["year"][0]) <= 2100:
+        fields = headers[:, :30].copy().view(_HEADER.newbyteorder())[:, 0]
+    return bool((np.diff(_begin(fields)) >= 0).all())
+
+
+def _begin(fields: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Start times in units of 100 microseconds, years counted as 366 days: their order is right."""
+    days = fields["year"].astype(np.int64) * 366 + fields["day"]
+    seconds = ((days * 24 + fields["hour"]) * 60 + fields["minute"]) * 60 + fields["second"]
+    return np.asarray(seconds * 10_000 + fields["fraction"])
+
+
+def cut(segments: Sequence[Segment], start_ns: int, end_ns: int) -> list[Segment]:
+    """What of the segments lies in ``[start_ns, end_ns)``: samples whose time is in it, to :data:`EDGE` of a sample."""
+    found = []
+    for segment in segments:
+        first, stop = (
+            int(np.ceil((instant - segment.start_ns) * segment.rate / SECOND_NS - EDGE)) for instant in (start_ns, end_ns)
+        )
+        first, stop = max(0, first), min(len(segment.samples), stop)
+        if stop > first:
+            found.append(segment.part(first, stop))
+    return sorted(found, key=lambda segment: segment.start_ns)
+
+
+def told(start_ns: int, end_ns: int) -> str:
+    """A window, for a message."""
+    return f"{to_datetime(start_ns):%Y-%m-%dT%H:%M:%S.%f} to {to_datetime(end_ns):%Y-%m-%dT%H:%M:%S.%f}"

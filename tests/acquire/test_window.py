@@ -1,0 +1,185 @@
+"""A window read by ranges is the window of the whole file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from miniseed_files import OBSPY, REAL, START_NS, obspy_records, records
+from seisbatch.acquire.miniseed import decode
+from seisbatch.acquire.objects import Store, StoreSettings
+from seisbatch.acquire.window import WHOLE_BYTES, cut, read_records
+from seisbatch.names import Channel
+from seisbatch.outcome import Missing, UnitError
+from seisbatch.process.segments import Segment
+
+SECOND = 10**9
+DAY = 86_400 * SECOND
+
+
+def noise(n: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    quiet = rng.normal(0, 20, n)
+    quiet[n // 3 : n // 2] *= 200  # an uneven file: some records hold many more samples than others
+    return np.cumsum(np.rint(quiet)).astype(np.int32) % 1_000_000
+
+
+def gappy(**options: object) -> bytes:
+    samples = noise(20 * 86_400, 1)
+    cuts = [0, 200_000, 230_000, 900_000, 901_000, 1_728_000]
+    runs = [(first + 500 * number, stop) for number, (first, stop) in enumerate(zip(cuts[:-1], cuts[1:], strict=True))]
+    return b"".join(
+        records(samples[first:stop], rate=20.0, start_ns=START_NS + first * SECOND // 20, **options) for first, stop in runs
+    )
+
+
+def made_files() -> dict[str, bytes]:
+    day = noise(20 * 86_400)
+    files = {f"records of {length}": records(day, rate=20.0, length=length) for length in (128, 256, 512, 1024, 4096)}
+    for order, name in (("<", "little"), (">", "big")):
+        files[f"{name} endian"] = obspy_records(day[:800_000], encoding="STEIM2", reclen=512, byteorder=order)
+    files["gaps"] = gappy(length=512)
+    files["late start"] = records(day[800_000:], rate=20.0, start_ns=START_NS + 40_000 * SECOND)
+    files["early end"] = records(day[:500_000], rate=20.0)
+    files["three days"] = records(np.tile(day, 3), rate=20.0)
+    overlap = [records(day[:900_000], rate=20.0), records(day[898_000:], rate=20.0, start_ns=START_NS + 44_900 * SECOND)]
+    files["overlap"] = b"".join(overlap)
+    files["floats"] = records(np.sin(np.arange(400_000)), rate=20.0, encoding="float32", length=4096)
+    return files
+
+
+MADE = made_files()
+WHOLE_ONLY = {
+    "miniSEED 3": records(noise(400_000), rate=20.0, version=3),
+    "lengths mixed": records(noise(400_000), rate=20.0)
+    + records(noise(400_000), rate=20.0, length=1024, start_ns=START_NS + DAY),
+    "out of order": records(noise(300_000), rate=20.0, start_ns=START_NS + DAY // 2) + records(noise(300_000), rate=20.0),
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(StoreSettings(str(tmp_path / "root")))
+
+
+def pieces(data: object, start_ns: int, end_ns: int) -> dict[Channel, list[Segment]]:
+    found = {name: cut(segments, start_ns, end_ns) for name, segments in decode(data).items()}
+    return {name: segments for name, segments in found.items() if segments}
+
+
+def assert_same(some: dict[Channel, list[Segment]], whole: dict[Channel, list[Segment]]) -> None:
+    assert some.keys() == whole.keys()
+    for name, segments in some.items():
+        assert len(segments) == len(whole[name])
+        for one, other in zip(segments, whole[name], strict=True):
+            np.testing.assert_array_equal(one.samples, other.samples)
+            assert abs(one.start_ns - other.start_ns) < 0.1 * SECOND / one.rate
+
+
+def windows(data: bytes, number: int, seed: int) -> list[tuple[int, int]]:
+    """Random windows about what a file holds, some of them beyond it."""
+    segments = [segment for found in decode(data).values() for segment in found]
+    first, last = min(s.start_ns for s in segments), max(s.end_ns for s in segments)
+    rng = np.random.default_rng(seed)
+    starts = rng.uniform(first - 600 * SECOND, last + 600 * SECOND, number)
+    lengths = rng.choice([1, 10, 300, 3600, 20_000], number) * SECOND
+    return [(int(start), int(start + length)) for start, length in zip(starts, lengths, strict=True)]
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_window_by_range_is_the_window_of_the_whole(name: str, store: Store) -> None:
+    data = MADE[name]
+    store.put("k", data)
+    whole = decode(data)
+    ranged = 0
+    for start_ns, end_ns in windows(data, 80, len(name)):
+        found = read_records(store, "k", start_ns, end_ns)
+        if found is None:
+            continue
+        ranged += 1
+        expected = {channel: cut(segments, start_ns, end_ns) for channel, segments in whole.items()}
+        some = pieces(found.body, start_ns, end_ns) if len(found.body) else {}
+        assert_same(some, {channel: segments for channel, segments in expected.items() if segments})
+    assert ranged > 30  # most windows need no whole file
+
+
+@pytest.mark.parametrize("name", WHOLE_ONLY)
+def test_what_does_not_lend_itself_is_read_whole(name: str, store: Store) -> None:
+    store.put("k", WHOLE_ONLY[name])
+    assert read_records(store, "k", START_NS + DAY // 4, START_NS + DAY // 4 + 60 * SECOND) is None
+
+
+def test_an_hour_of_a_day_moves_little(store: Store) -> None:
+    data = MADE["records of 512"]
+    store.put("k", data)
+    for hour in range(1, 23):
+        start = START_NS + hour * 3600 * SECOND
+        found = read_records(store, "k", start, start + 3600 * SECOND)
+        assert found is not None
+        assert found.size == len(data)
+        assert len(found.body) < 0.2 * len(data)
+
+
+@pytest.mark.parametrize("path", sorted(OBSPY.rglob("io/mseed/tests/data/**/*")), ids=lambda path: path.name)
+def test_obspys_own_files(path: Path, store: Store) -> None:
+    if not path.is_file() or path.stat().st_size == 0:
+        return
+    data = path.read_bytes()
+    store.put("k", data)
+    try:
+        whole = decode(data)
+    except UnitError:
+        # What cannot be read whole has no right answer; it must not be taken for one that can, nor crash.
+        read_records(store, "k", START_NS, START_NS + SECOND)
+        return
+    if not any(whole.values()):
+        return
+    for start_ns, end_ns in windows(data, 6, 0):
+        found = read_records(store, "k", start_ns, end_ns)
+        if found is not None:
+            assert_same(pieces(found.body, start_ns, end_ns), pieces(data, start_ns, end_ns))
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="no real files: set SEISBATCH_TEST_DATA")
+def test_real_files(store: Store) -> None:
+    ranged = 0
+    for path in sorted(REAL.rglob("*.ms")):
+        data = path.read_bytes()
+        store.put("k", data)
+        for start_ns, end_ns in windows(data, 100, 1):
+            found = read_records(store, "k", start_ns, end_ns)
+            if found is not None:
+                ranged += 1
+                assert_same(pieces(found.body, start_ns, end_ns), pieces(data, start_ns, end_ns))
+    assert ranged > 150
+
+
+def test_small_empty_and_absent_objects(store: Store) -> None:
+    data = records(noise(2000), rate=20.0)
+    assert len(data) < WHOLE_BYTES
+    store.put("k", data)
+    found = read_records(store, "k", START_NS, START_NS + SECOND)
+    assert found is not None
+    assert bytes(found.body) == data
+    store.put("empty", b"")
+    found = read_records(store, "empty", START_NS, START_NS + SECOND)
+    assert found is not None
+    assert len(found.body) == 0
+    with pytest.raises(Missing):
+        read_records(store, "nothing", START_NS, START_NS + SECOND)
+
+
+@pytest.mark.parametrize(
+    ("from_s", "to_s", "expected"),
+    [(0, 1, (0, 10)), (0.05, 0.95, (1, 10)), (-5, 0.31, (0, 4)), (9.5, 20, (95, 100)), (10, 20, None), (0.31, 0.39, None)],
+)
+def test_a_cut_is_half_open(from_s: float, to_s: float, expected: tuple[int, int] | None) -> None:
+    segment = Segment(START_NS, 10.0, np.arange(100, dtype=np.int32))
+    found = cut([segment], START_NS + round(from_s * SECOND), START_NS + round(to_s * SECOND))
+    if expected is None:
+        assert found == []
+    else:
+        (piece,) = found
+        assert (piece.samples[0], piece.samples[-1] + 1) == expected
+        assert piece.start_ns == START_NS + expected[0] * SECOND // 10

@@ -101,7 +101,7 @@ def test_what_is_not_there_is_said(out, tmp_path):
 
 
 def test_more_than_fits_is_refused_with_the_way_out(out, monkeypatch):
-    monkeypatch.setattr(seisbatch.reader, "MAX_BYTES", 100)
+    monkeypatch.setattr("seisbatch.reader.ccfs.MAX_BYTES", 100)
     with pytest.raises(ValueError, match="name a pair"):
         seisbatch.open_ccfs(out)
 

@@ -1,6 +1,6 @@
 """seisbatch: Apache Spark batch jobs for archives of seismic and hydrophone recordings.
 
-In a notebook, ``seisbatch.open_ccfs(path)`` reads what the jobs wrote.
+In a notebook, ``seisbatch.open_ccfs(path)`` and ``seisbatch.read_waveforms(path)`` read what the jobs wrote.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_READERS = {"open_ccfs": "seisbatch.reader"}
+_READERS = {"open_ccfs": "seisbatch.reader.ccfs", "read_waveforms": "seisbatch.reader.waveforms"}
 
 
 def __getattr__(name: str) -> Any:

@@ -29,7 +29,7 @@ from seisbatch.plan.estimate import size
 from seisbatch.plan.units import Units
 from seisbatch.progress import Progress, duration
 from seisbatch.report.collect import RunFacts, read_outcomes, reconcile, write_report
-from seisbatch.schema import CHANNEL_DAY, FILES, OUTCOMES
+from seisbatch.schema import CEMETERY, CHANNEL_DAY, FILES, OUTCOMES
 from seisbatch.sinks.manifest import MANIFEST_KEY, abandon, claim, write_json
 from seisbatch.steps.index import IndexSettings, read_indexes
 from seisbatch.steps.outcomes import OutcomesSettings, write_outcomes
@@ -188,8 +188,8 @@ class App:
             max_bad_fraction=self.max_bad_fraction,
         )
         manifest = write_report(store, facts, written)
-        if not any(table["rows"] for name, table in manifest["tables"].items() if name != OUTCOMES.name):
-            print(f"{self.job}: nothing was written: no pair that was asked for has data", file=sys.stderr)
+        if not any(table["rows"] for name, table in manifest["tables"].items() if name not in (OUTCOMES.name, CEMETERY.name)):
+            print(f"{self.job}: nothing was written: nothing that was asked for has data", file=sys.stderr)
             self.exit_code = EXIT_BAD_UNITS
         manifest |= {"complete": complete, "exit_code": self.exit_code}
         write_json(store, MANIFEST_KEY, manifest)

@@ -125,7 +125,22 @@ class StackCcfs(OutputOptions, RunOptions):
     channels: Annotated[str, Field(min_length=1)]
 
 
-JOBS: dict[str, type[_Options]] = {"cross_correlate": CrossCorrelate, "stack_ccfs": StackCcfs}
+class CutWindows(SourceOptions, OutputOptions, RunOptions):
+    """Options of cut_windows."""
+
+    time: str
+    from_: Annotated[float, Field(alias="from")]
+    to: float
+    channels: Annotated[str, Field(min_length=1)]
+    gaps: Literal["pieces", "whole"]
+    data_tag: Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
+
+
+JOBS: dict[str, type[_Options]] = {
+    "cross_correlate": CrossCorrelate,
+    "stack_ccfs": StackCcfs,
+    "cut_windows": CutWindows,
+}
 
 NOT_PARAMETERS = frozenset(
     "root source_endpoint source_region anonymous out out_endpoint out_region memory max_bad_fraction plan".split()

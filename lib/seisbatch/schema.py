@@ -21,6 +21,7 @@ FLOAT = pa.float32()
 DOUBLE = pa.float64()
 DATE = pa.date32()
 TIME = pa.timestamp("us", tz="UTC")
+BINARY = pa.binary()
 SAMPLES = pa.list_(pa.float32())
 
 
@@ -119,14 +120,24 @@ OUTCOMES = Table(
     (
         Field("run_id", STRING, "", "the run", nullable=False),
         Field("job", STRING, "", "the job", nullable=False),
-        Field("kind", STRING, "", "what the unit is: channel-day, tile or source-group", nullable=False),
+        Field("kind", STRING, "", "what the unit is: channel-day, tile, source-group, window or window-file", nullable=False),
         Field("unit", STRING, "", "the unit's id", nullable=False),
         Field("date", DATE, "", "first UTC day of the unit"),
         Field("outcome", STRING, "", "ok, empty, missing, denied, corrupt, rejected, failed", nullable=False),
         Field("reason", STRING, "", "why, or what is worth knowing about it", nullable=False),
         Field("s3key", STRING, "", "the object read, where the unit is one"),
-        Field("windows", INT, "", "windows used (channel-day), CCFs or stacks written (tile, source-group)"),
-        Field("windows_planned", INT, "", "windows in the day (channel-day), pairs asked for (tile), CCFs read (source-group)"),
+        Field(
+            "windows",
+            INT,
+            "",
+            "windows used (channel-day), pieces found (window), rows written (tile, source-group, window-file)",
+        ),
+        Field(
+            "windows_planned",
+            INT,
+            "",
+            "windows in the day (channel-day) or asked for (window-file), pairs asked for (tile), CCFs read (source-group)",
+        ),
         Field("lat", DOUBLE, "degrees", "latitude used"),
         Field("lon", DOUBLE, "degrees", "longitude used"),
         Field("bytes_read", LONG, "bytes", "bytes fetched for the unit", nullable=False),
@@ -202,4 +213,43 @@ STACK = Table(
     ),
 )
 
-TABLES = {table.name: table for table in (INDEX, CHANNEL_DAY, OUTCOMES, FILES, ROW_GROUPS, CCF, STACK)}
+WF_TIME_SERIES = Table(
+    "wf_TimeSeries",
+    "a live segment",
+    (
+        Field("id", STRING, "", "NET.STA.LOC.CHA, window and number of the piece", nullable=False),
+        *_channel_fields(),
+        Field("starttime", TIME, "", "time of the first sample", nullable=False),
+        Field("endtime", TIME, "", "time of the last sample", nullable=False),
+        Field("sampling_rate", DOUBLE, "Hz", "sampling rate", nullable=False),
+        Field("npts", LONG, "", "number of samples", nullable=False),
+        Field("units", STRING, "", "of the samples: counts as recorded", nullable=False),
+        Field("data_tag", STRING, "", "name of the data set that this is part of", nullable=False),
+        Field("window", STRING, "", "the window that it was cut for", nullable=False),
+        Field("lat", DOUBLE, "degrees", "latitude of the channel at that time"),
+        Field("lon", DOUBLE, "degrees", "longitude of the channel at that time"),
+        Field("s3key", STRING, "", "the object or objects that it comes from, comma separated", nullable=False),
+        Field("parameters_id", STRING, "", "id of the parameters that made it", nullable=False),
+        Field("encoding", STRING, "", "of the samples: miniseed, whole records", nullable=False),
+        Field("samples", BINARY, "", "the samples in their encoding", nullable=False),
+    ),
+)
+
+CEMETERY = Table(
+    "cemetery",
+    "a window of a channel that there is nothing of",
+    (
+        Field("unit", STRING, "", "the unit's id: NET.STA.LOC.CHA/WINDOW", nullable=False),
+        *_channel_fields(),
+        Field("starttime", TIME, "", "start of the window", nullable=False),
+        Field("endtime", TIME, "", "end of the window", nullable=False),
+        Field("data_tag", STRING, "", "name of the data set that it would have been part of", nullable=False),
+        Field("outcome", STRING, "", "empty, missing, denied, corrupt, rejected, failed", nullable=False),
+        Field("reason", STRING, "", "why", nullable=False),
+        Field("parameters_id", STRING, "", "id of the parameters that were asked for", nullable=False),
+    ),
+)
+
+TABLES = {
+    table.name: table for table in (INDEX, CHANNEL_DAY, OUTCOMES, FILES, ROW_GROUPS, CCF, STACK, WF_TIME_SERIES, CEMETERY)
+}

@@ -60,6 +60,18 @@ def parse_day(text: str) -> dt.date:
         raise ValueError(f"{text!r} is not a day: write 2022-01-02, or 2022-002 with the day of the year") from error
 
 
+def parse_instant(text: str) -> int:
+    """An instant from ISO 8601, such as ``2011-03-11T05:46:23.2`` or ``2011-03-11``, UTC unless it says otherwise.
+
+    >>> parse_instant("1970-01-01T00:00:01.5")
+    1500000000
+    """
+    try:
+        return from_datetime(dt.datetime.fromisoformat(text.strip()))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no time: write 2011-03-11T05:46:23.2") from error
+
+
 def days_from(start: dt.date, end: dt.date) -> list[dt.date]:
     """The days from ``start`` up to, and without, ``end``."""
     return [start + dt.timedelta(days=n) for n in range((end - start).days)]

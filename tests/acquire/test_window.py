@@ -9,9 +9,10 @@ import pytest
 from miniseed_files import OBSPY, REAL, START_NS, obspy_records, records
 from seisbatch.acquire.miniseed import decode
 from seisbatch.acquire.objects import Store, StoreSettings
-from seisbatch.acquire.window import WHOLE_BYTES, cut, read_records
+from seisbatch.acquire.window import WHOLE_BYTES, read_records
 from seisbatch.names import Channel
 from seisbatch.outcome import Missing, UnitError
+from seisbatch.process.pieces import cut
 from seisbatch.process.segments import Segment
 
 SECOND = 10**9
@@ -168,18 +169,3 @@ def test_small_empty_and_absent_objects(store: Store) -> None:
     assert len(found.body) == 0
     with pytest.raises(Missing):
         read_records(store, "nothing", START_NS, START_NS + SECOND)
-
-
-@pytest.mark.parametrize(
-    ("from_s", "to_s", "expected"),
-    [(0, 1, (0, 10)), (0.05, 0.95, (1, 10)), (-5, 0.31, (0, 4)), (9.5, 20, (95, 100)), (10, 20, None), (0.31, 0.39, None)],
-)
-def test_a_cut_is_half_open(from_s: float, to_s: float, expected: tuple[int, int] | None) -> None:
-    segment = Segment(START_NS, 10.0, np.arange(100, dtype=np.int32))
-    found = cut([segment], START_NS + round(from_s * SECOND), START_NS + round(to_s * SECOND))
-    if expected is None:
-        assert found == []
-    else:
-        (piece,) = found
-        assert (piece.samples[0], piece.samples[-1] + 1) == expected
-        assert piece.start_ns == START_NS + expected[0] * SECOND // 10

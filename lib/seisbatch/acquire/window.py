@@ -16,8 +16,7 @@ import numpy.typing as npt
 from pymseed import MS3Record, PymseedError
 
 from seisbatch.acquire.objects import Store
-from seisbatch.process.segments import Segment
-from seisbatch.times import SECOND_NS, to_datetime
+from seisbatch.times import SECOND_NS
 
 WHOLE_BYTES = 32_768
 """Objects up to this size are read whole: asking twice would take longer."""
@@ -29,8 +28,6 @@ MARGIN = 0.004
 MOST_OF_IT = 0.5
 """An object of which a window needs more than this share is read whole."""
 MAX_GUESSES = 6
-EDGE = 0.05
-"""Share of a sample by which a time tag may miss a window's edge: tags have a resolution of 100 microseconds."""
 
 _RECORD_LENGTHS = (512, 4096, 1024, 256, 2048, 128)
 _HEADER = np.dtype([("skipped", "V20"), ("year", "u2"), ("day", "u2"), ("hour", "u1"), ("minute", "u1"), ("second", "u1"),
@@ -54,10 +51,10 @@ class _Span:
     end_ns: int
 
 
-def read_records(store: Store, key: str, start_ns: int, end_ns: int) -> Records | None:
+def read_records(store: Store, key: str, start_ns: int, end_ns: int, max_bytes: int = 1 << 40) -> Records | None:
     """The records of an object that hold ``[start_ns, end_ns)``, and some around them; None where it must be read whole.
 
-    Raises what :meth:`Store.get` raises.
+    More than ``max_bytes`` are not read at a time: None too. Raises what :meth:`Store.get` raises.
     """
     size, tail = store.tail(key, TAIL_BYTES)
     if size <= WHOLE_BYTES:
@@ -76,7 +73,7 @@ def read_records(store: Store, key: str, start_ns: int, end_ns: int) -> Records 
     n_fetched = len(tail) + len(head)
     for _ in range(MAX_GUESSES):
         first, stop = _guess(known, n_records, start_ns - GUARD_NS, end_ns + GUARD_NS)
-        if stop - first > MOST_OF_IT * n_records:
+        if stop - first > MOST_OF_IT * n_records or (stop - first) * length > max_bytes:
             return None
         body = store.get_range(key, first * length, (stop - first) * length)
         n_fetched += len(body)
@@ -142,21 +139,3 @@ def _begin(fields: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     days = fields["year"].astype(np.int64) * 366 + fields["day"]
     seconds = ((days * 24 + fields["hour"]) * 60 + fields["minute"]) * 60 + fields["second"]
     return np.asarray(seconds * 10_000 + fields["fraction"])
-
-
-def cut(segments: Sequence[Segment], start_ns: int, end_ns: int) -> list[Segment]:
-    """What of the segments lies in ``[start_ns, end_ns)``: samples whose time is in it, to :data:`EDGE` of a sample."""
-    found = []
-    for segment in segments:
-        first, stop = (
-            int(np.ceil((instant - segment.start_ns) * segment.rate / SECOND_NS - EDGE)) for instant in (start_ns, end_ns)
-        )
-        first, stop = max(0, first), min(len(segment.samples), stop)
-        if stop > first:
-            found.append(segment.part(first, stop))
-    return sorted(found, key=lambda segment: segment.start_ns)
-
-
-def told(start_ns: int, end_ns: int) -> str:
-    """A window, for a message."""
-    return f"{to_datetime(start_ns):%Y-%m-%dT%H:%M:%S.%f} to {to_datetime(end_ns):%Y-%m-%dT%H:%M:%S.%f}"

@@ -18,10 +18,12 @@ from seisbatch.acquire.objects import Store
 from seisbatch.outcome import Outcome, RunError
 from seisbatch.report.page import Availability, RecordSection, RunReport, UnitRow, render
 from seisbatch.report.section import record_section
-from seisbatch.schema import CCF, OUTCOMES, STACK
+from seisbatch.schema import CCF, CEMETERY, OUTCOMES, STACK
 from seisbatch.sinks.dataset import table_dataset
 
 REPORT_KEY = "report.html"
+FILE_KINDS = ("tile", "source-group", "window-file")
+"""Units that are one file of a table."""
 LISTED_UNITS = 12
 AVAILABILITY_ROWS = 400
 AVAILABILITY_COLUMNS = 400
@@ -81,7 +83,7 @@ def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str,
         counts=_grouped(outcomes),
         planned=dict(facts.planned),
         availability=_availability(channel_days),
-        stations=_stations(channel_days),
+        stations=_stations(outcomes),
         paths=section[1] if section else [],
         section=section[0] if section else None,
         slowest=_units(outcomes.sort_by([("seconds", "descending")])),
@@ -110,11 +112,14 @@ def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str,
 def _tables(store: Store, outcomes: pa.Table) -> dict[str, dict[str, int]]:
     """Files, rows and bytes of every table that the tiles wrote, and of the outcomes themselves."""
     tables: dict[str, dict[str, int]] = {}
-    for row in outcomes.filter((pc.field("kind") != "channel-day") & (pc.field("bytes_written") > 0)).to_pylist():
+    for row in outcomes.filter(pc.field("kind").isin(FILE_KINDS) & (pc.field("bytes_written") > 0)).to_pylist():
         table = tables.setdefault(row["s3key"].partition("/")[0], {"files": 0, "rows": 0, "bytes": 0})
         table["files"] += 1
         table["rows"] += row["windows"]
         table["bytes"] += row["bytes_written"]
+    if cemetery := table_dataset(store.settings, CEMETERY):
+        files = list(store.list(f"{CEMETERY.name}/"))
+        tables[CEMETERY.name] = {"files": len(files), "rows": cemetery.count_rows(), "bytes": sum(n for _, n in files)}
     files = list(store.list(f"{OUTCOMES.name}/"))
     tables[OUTCOMES.name] = {"files": len(files), "rows": outcomes.num_rows, "bytes": sum(n for _, n in files)}
     return tables
@@ -148,9 +153,9 @@ def _availability(channel_days: pa.Table) -> Availability | None:
     return Availability(channels=list(labels), days=list(dates), fraction=fraction, bad=bad > 0)
 
 
-def _stations(channel_days: pa.Table) -> list[tuple[str, float, float]]:
-    located = channel_days.filter(pc.is_valid(pc.field("lat")) & pc.is_valid(pc.field("lon")))
-    names = [".".join(unit.split(".")[:2]) for unit in located["unit"].to_pylist()]
+def _stations(outcomes: pa.Table) -> list[tuple[str, float, float]]:
+    located = outcomes.filter(pc.is_valid(pc.field("lat")) & pc.is_valid(pc.field("lon")))
+    names = [".".join(unit.split(".")[:2]) for unit in located["unit"].to_pylist()]  # units of one channel
     places = dict(zip(names, zip(located["lat"].to_pylist(), located["lon"].to_pylist(), strict=True), strict=True))
     return [(name, *places[name]) for name in sorted(places)]
 
@@ -170,7 +175,7 @@ def _units(outcomes: pa.Table) -> list[UnitRow]:
 
 def _totals(outcomes: pa.Table, seconds: float) -> list[tuple[str, str]]:
     """Labels and values: bytes, seconds and rates, by kind of unit."""
-    fetched = pc.sum(outcomes.filter(pc.field("kind") == "channel-day")["bytes_read"]).as_py() or 0
+    fetched = pc.sum(outcomes.filter(pc.field("kind").isin(("channel-day", "window")))["bytes_read"]).as_py() or 0
     totals = [("Wall time", f"{seconds:,.1f} s")]
     if fetched:
         totals.append(("Archive read at", f"{fetched / 1e6 / seconds:,.1f} MB/s"))

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from obspy import Trace, UTCDateTime
-from pymseed import DataEncoding, MS3TraceList, nslc2sourceid
 from scipy import fft
 from scipy.interpolate import CubicSpline
 
+from seisbatch.acquire.pack import pack as pack_segment
 from seisbatch.names import Channel, parse_channel
 from seisbatch.process.segments import Segment
 from seisbatch.sample.network import DAYS
@@ -27,14 +27,8 @@ def pack(name: Channel, recording: Recording) -> bytes:
     """A recording as miniSEED 2: Steim-2 records of 512 bytes, segment after segment."""
     parts: list[bytes] = []
     for segment in recording:
-        if segment.rate != round(segment.rate):
-            parts.append(_with_actual_rate(name, segment))
-            continue
-        traces = MS3TraceList()
-        samples = np.ascontiguousarray(segment.samples, dtype=np.int32)
-        traces.add_data(nslc2sourceid(*name), samples, "i", segment.rate, starttime=segment.start_ns)
-        parts += traces.generate(max_record_length=RECORD_BYTES, encoding=DataEncoding.STEIM2, format_version=2)
-        traces.close()
+        whole = segment.rate == round(segment.rate)
+        parts.append(pack_segment(name, segment, RECORD_BYTES) if whole else _with_actual_rate(name, segment))
     return b"".join(parts)
 
 

@@ -13,16 +13,15 @@ import pyarrow as pa
 
 from seisbatch.acquire.miniseed import decode
 from seisbatch.acquire.objects import Store, StoreSettings, open_store
-from seisbatch.acquire.stationxml import ChannelEpoch, coordinates_at, read_stations
-from seisbatch.archives import ARCHIVES
 from seisbatch.names import Channel
-from seisbatch.outcome import RETRIED, Corrupt, Denied, Empty, Missing, Rejected, Result, UnitError, guard
+from seisbatch.outcome import RETRIED, Corrupt, Empty, Missing, Rejected, Result, UnitError, guard
 from seisbatch.process.grid import Preprocessing
 from seisbatch.process.segments import DataError, NoSamples, Segment, assemble
 from seisbatch.process.spectra import WindowSpectra, window_spectra
 from seisbatch.schema import OUTCOMES
 from seisbatch.sinks.spectra_file import ChannelSpectra, Spectra, encode, read_header
 from seisbatch.steps.memory import give_back
+from seisbatch.steps.stations import coordinates
 from seisbatch.times import DAY_NS, day_start_ns
 
 MAX_AHEAD_OBJECTS = 32
@@ -169,7 +168,7 @@ def _channel_day(settings: SpectraSettings, row: Mapping[str, Any], date: dt.dat
         raise Empty(str(error)) from error
     except DataError as error:
         raise Rejected(str(error)) from error
-    lat, lon, note = _coordinates(settings, row, name, day_ns + DAY_NS // 2)
+    lat, lon, note = coordinates(settings.stations, settings.layout, name, day_ns + DAY_NS // 2, (row["lat"], row["lon"]))
     return ChannelDaySpectra(windows, lat, lon, [*notes, *_notes(day.counts, windows), *note])
 
 
@@ -198,31 +197,3 @@ def _notes(counts: Any, windows: WindowSpectra) -> list[str]:
         **{f"windows left out for {reason}": number for reason, number in windows.rejected.items()},
     }
     return [f"{what}: {number}" for what, number in told.items() if number]
-
-
-def _coordinates(
-    settings: SpectraSettings, row: Mapping[str, Any], name: Channel, instant_ns: int
-) -> tuple[float | None, float | None, list[str]]:
-    """Coordinates from the StationXML epoch at an instant, else from the index; the note says where they are not from."""
-    epochs, trouble = _station_epochs(settings.stations, settings.layout, name.net, name.sta)
-    place = coordinates_at(epochs, name, instant_ns)
-    if place is not None:
-        return place[0], place[1], []
-    trouble = trouble or "StationXML has no epoch of the channel"
-    if row["lat"] is not None and row["lon"] is not None:
-        return row["lat"], row["lon"], [f"{trouble}: coordinates from the index"]
-    return None, None, [f"{trouble}: coordinates unknown"]
-
-
-@functools.lru_cache(maxsize=4096)
-def _station_epochs(stations: StoreSettings, layout: str, net: str, sta: str) -> tuple[tuple[ChannelEpoch, ...], str]:
-    """Epochs of a station, read once a worker; and what went wrong, where something did."""
-    store = open_store(stations)
-    for key in (ARCHIVES[layout].station_key(net, sta), f"{net}/{net}_{sta}.xml", f"{net}_{sta}.xml"):
-        try:
-            return tuple(read_stations(store.get(key))), ""
-        except (Missing, Denied):
-            continue
-        except UnitError as error:
-            return (), f"StationXML {error.outcome}: {error}"
-    return (), "no StationXML"

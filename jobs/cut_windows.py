@@ -1,0 +1,41 @@
+"""Windows out of day files: what every channel recorded from one time to another.
+
+The index names the channel-days that a window touches; of each only the bytes that hold the window are fetched. Pieces of
+a window that crosses midnight or lies about a gap are joined where nothing is between them. A channel without a sample in
+the window is a row of the cemetery, with its reason.
+
+  ./submit.sh cut_windows
+  ./submit.sh cut_windows --archive scedc --time 2011-03-11T05:46:23.2 --from 100 --to 3700 --channels 'CI.*.*.*' --out OUT
+"""
+
+import sys
+from typing import TYPE_CHECKING
+
+from seisbatch.config import CutWindows, parse_or_exit
+
+if TYPE_CHECKING:
+    from seisbatch.app import App
+
+
+def flow(app: "App", options: CutWindows) -> None:
+    from seisbatch.plan.windows import window_plan, window_run
+    from seisbatch.steps.windows import write_windows
+
+    run = window_run(options)  # options resolved: which window of which archive
+    if not options.plan and not app.begin(run):  # complete already
+        return
+    plan = window_plan(app.index(run), run)  # commit units: batches of channels
+    if app.announce(plan, only=options.plan):
+        app.run(write_windows, run.windows, plan.batches)  # fetch by range, cut; a file of segments a batch
+        app.finish(run, plan)  # reconcile, report, exit code
+
+
+def main() -> int:
+    options = parse_or_exit("cut_windows", sys.argv[1:], __doc__)
+    from seisbatch.app import run_job
+
+    return run_job("cut_windows", options, flow)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Pieces of recordings: what of them lies in a window, joined where nothing is between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from seisbatch.process.segments import MAX_RATE_DEVIATION, Segment
+from seisbatch.times import SECOND_NS
+
+EDGE = 0.05
+"""Share of a sample by which a time tag may miss a window's edge: tags have a resolution of 100 microseconds."""
+
+
+def cut(segments: Sequence[Segment], start_ns: int, end_ns: int) -> list[Segment]:
+    """Samples of the segments whose time is in ``[start_ns, end_ns)``, to :data:`EDGE` of a sample, as segments in order."""
+    found = []
+    for segment in segments:
+        first, stop = (
+            int(np.ceil((instant - segment.start_ns) * segment.rate / SECOND_NS - EDGE)) for instant in (start_ns, end_ns)
+        )
+        first, stop = max(0, first), min(len(segment.samples), stop)
+        if stop > first:
+            found.append(segment.part(first, stop))
+    return sorted(found, key=lambda segment: segment.start_ns)
+
+
+def join(pieces: Sequence[Segment]) -> list[Segment]:
+    """Pieces in order, joined where the next begins within half a sample of the time expected.
+
+    Of two that overlap with equal samples the second loses its copy; where the samples differ both are kept as they are.
+    """
+    joined: list[Segment] = []
+    for piece in pieces:
+        if not joined or not _is_one_rate(joined[-1], piece):
+            joined.append(piece)
+            continue
+        last = joined[-1]
+        late = (piece.start_ns - last.end_ns) * last.rate / SECOND_NS
+        n_over = -round(late)
+        if n_over <= 0 and abs(late) > 0.5:
+            joined.append(piece)
+        elif n_over <= 0 or _agree(last, piece, n_over):
+            rest = piece.samples[max(0, n_over) :]
+            joined[-1] = Segment(last.start_ns, last.rate, np.concatenate((last.samples, rest)))
+        else:
+            joined.append(piece)
+    return joined
+
+
+def _is_one_rate(one: Segment, other: Segment) -> bool:
+    return abs(one.rate / other.rate - 1) <= MAX_RATE_DEVIATION and one.samples.dtype == other.samples.dtype
+
+
+def _agree(last: Segment, piece: Segment, n_over: int) -> bool:
+    """Whether the last samples of one are the first of the other, or hold all of it."""
+    first = len(last.samples) - n_over
+    if first < 0:
+        return False
+    shared = last.samples[first : first + len(piece.samples)]
+    return bool(np.array_equal(shared, piece.samples[: len(shared)]))

@@ -1,0 +1,1 @@
+"""What the jobs wrote, in a notebook."""

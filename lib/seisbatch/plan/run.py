@@ -13,11 +13,12 @@ from seisbatch.config import NOT_PARAMETERS, CrossCorrelate, OptionError, day_ra
 from seisbatch.names import ChannelPatterns
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.memory import MemoryNeeds, tile_side
-from seisbatch.plan.stores import archive_store, layout_of, out_store, stations_store
+from seisbatch.plan.stores import archive_stations, archive_store, layout_of, out_store
 from seisbatch.process.grid import Preprocessing, convenient_rate, n_lags
 from seisbatch.steps.correlate import CorrelateSettings
 from seisbatch.steps.pairs import PairSelection, pair_selection
 from seisbatch.steps.spectra import SpectraSettings, ahead_bytes
+from seisbatch.steps.stations import Stations
 from seisbatch.times import parse_day
 
 RESULT_VERSION = 1
@@ -36,7 +37,7 @@ class CorrelationRun(RunIdentity):
     is_sample: bool
     layout: str
     archive: StoreSettings
-    stations: StoreSettings
+    stations: Stations
     out: StoreSettings
     start: dt.date
     end: dt.date
@@ -54,7 +55,6 @@ class CorrelationRun(RunIdentity):
         return SpectraSettings(
             run_id=self.run_id,
             job=self.job,
-            layout=self.layout,
             archive=self.archive,
             stations=self.stations,
             out=self.out,
@@ -122,7 +122,7 @@ def correlation_run(options: CrossCorrelate) -> CorrelationRun:
         is_sample=options.archive == "sample" and options.root is None,
         layout=layout_of(options),
         archive=archive_store(options),
-        stations=stations_store(options),
+        stations=archive_stations(options),
         out=out_store(options),
         start=start,
         end=end,

@@ -7,6 +7,7 @@ from pathlib import Path
 from seisbatch.acquire.objects import StoreSettings
 from seisbatch.archives import ARCHIVES
 from seisbatch.config import OptionError, OutputOptions, SourceOptions
+from seisbatch.steps.stations import Stations
 
 SAMPLE_ROOT = "sample-archive"
 
@@ -32,12 +33,13 @@ def archive_store(options: SourceOptions) -> StoreSettings:
     return store_settings(root, options.source_endpoint, options.source_region or layout.REGION, options.anonymous)
 
 
-def stations_store(options: SourceOptions) -> StoreSettings:
+def archive_stations(options: SourceOptions) -> Stations:
     """The StationXML files that a run reads; by default those of the archive."""
-    if options.stations is None:
-        return archive_store(options)
     archive = archive_store(options)
-    return store_settings(options.stations, archive.endpoint, archive.region, options.anonymous)
+    if options.stations is None:
+        return Stations(archive, layout_of(options), of_archive=True)
+    store = store_settings(options.stations, archive.endpoint, archive.region, options.anonymous)
+    return Stations(store, layout_of(options), of_archive=False)
 
 
 def out_store(options: OutputOptions) -> StoreSettings:

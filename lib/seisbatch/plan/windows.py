@@ -13,9 +13,10 @@ from seisbatch.archives import ARCHIVES
 from seisbatch.config import NOT_PARAMETERS, CutWindows, OptionError
 from seisbatch.names import Channel, ChannelPatterns
 from seisbatch.plan.identity import RunIdentity
-from seisbatch.plan.stores import archive_store, layout_of, out_store, stations_store
+from seisbatch.plan.stores import archive_stations, archive_store, layout_of, out_store
 from seisbatch.plan.units import Units
 from seisbatch.steps.spectra import ahead_bytes
+from seisbatch.steps.stations import Stations
 from seisbatch.steps.windows import WindowSettings
 from seisbatch.times import DAY_NS, SECOND_NS, parse_instant, to_datetime
 
@@ -38,7 +39,7 @@ class WindowRun(RunIdentity):
     is_sample: bool
     layout: str
     archive: StoreSettings
-    stations: StoreSettings
+    stations: Stations
     out: StoreSettings
     window: str
     start_ns: int
@@ -64,7 +65,6 @@ class WindowRun(RunIdentity):
         return WindowSettings(
             run_id=self.run_id,
             job=self.job,
-            layout=self.layout,
             archive=self.archive,
             stations=self.stations,
             out=self.out,
@@ -97,7 +97,7 @@ def window_run(options: CutWindows) -> WindowRun:
         is_sample=options.archive == "sample" and options.root is None,
         layout=layout_of(options),
         archive=archive_store(options),
-        stations=stations_store(options),
+        stations=archive_stations(options),
         out=out_store(options),
         window=f"{to_datetime(start_ns):%Y-%m-%dT%H:%M:%S.%f}",
         start_ns=start_ns,

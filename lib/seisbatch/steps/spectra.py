@@ -21,7 +21,7 @@ from seisbatch.process.spectra import WindowSpectra, window_spectra
 from seisbatch.schema import OUTCOMES
 from seisbatch.sinks.spectra_file import ChannelSpectra, Spectra, encode, read_header
 from seisbatch.steps.memory import give_back
-from seisbatch.steps.stations import coordinates
+from seisbatch.steps.stations import Stations, coordinates
 from seisbatch.times import DAY_NS, day_start_ns
 
 MAX_AHEAD_OBJECTS = 32
@@ -40,9 +40,8 @@ class SpectraSettings:
 
     run_id: str
     job: str
-    layout: str
     archive: StoreSettings
-    stations: StoreSettings
+    stations: Stations
     out: StoreSettings
     scratch: str
     preprocessing: Preprocessing
@@ -168,7 +167,7 @@ def _channel_day(settings: SpectraSettings, row: Mapping[str, Any], date: dt.dat
         raise Empty(str(error)) from error
     except DataError as error:
         raise Rejected(str(error)) from error
-    lat, lon, note = coordinates(settings.stations, settings.layout, name, day_ns + DAY_NS // 2, (row["lat"], row["lon"]))
+    lat, lon, note = coordinates(settings.stations, name, day_ns + DAY_NS // 2, (row["lat"], row["lon"]))
     return ChannelDaySpectra(windows, lat, lon, [*notes, *_notes(day.counts, windows), *note])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 
 from seisbatch.acquire.objects import StoreSettings, open_store
 from seisbatch.acquire.stationxml import ChannelEpoch, coordinates_at, read_stations
@@ -13,11 +14,25 @@ from seisbatch.outcome import Denied, Missing, UnitError
 Place = tuple[float | None, float | None]
 
 
+@dataclass(frozen=True)
+class Stations:
+    """Where StationXML files stand: in the archive under its layout's keys, or in a folder of the user's own."""
+
+    store: StoreSettings
+    layout: str
+    of_archive: bool
+
+    def keys(self, net: str, sta: str) -> list[str]:
+        """Keys under which a station's file may stand, the likeliest first."""
+        key = ARCHIVES[self.layout].station_key(net, sta)
+        return [key] if self.of_archive else [f"{net}_{sta}.xml", f"{net}/{net}_{sta}.xml", key]
+
+
 def coordinates(
-    stations: StoreSettings, layout: str, name: Channel, instant_ns: int, of_index: Place
+    stations: Stations, name: Channel, instant_ns: int, of_index: Place
 ) -> tuple[float | None, float | None, list[str]]:
     """Latitude and longitude from the StationXML epoch at an instant, else from the index; a note where not from StationXML."""
-    epochs, trouble = _station_epochs(stations, layout, name.net, name.sta)
+    epochs, trouble = station_epochs(stations, name.net, name.sta)
     place = coordinates_at(epochs, name, instant_ns)
     if place is not None:
         return place[0], place[1], []
@@ -28,10 +43,10 @@ def coordinates(
 
 
 @functools.lru_cache(maxsize=4096)
-def _station_epochs(stations: StoreSettings, layout: str, net: str, sta: str) -> tuple[tuple[ChannelEpoch, ...], str]:
+def station_epochs(stations: Stations, net: str, sta: str) -> tuple[tuple[ChannelEpoch, ...], str]:
     """Epochs of a station, read once a worker; and what went wrong, where something did."""
-    store = open_store(stations)
-    for key in (ARCHIVES[layout].station_key(net, sta), f"{net}/{net}_{sta}.xml", f"{net}_{sta}.xml"):
+    store = open_store(stations.store)
+    for key in stations.keys(net, sta):
         try:
             return tuple(read_stations(store.get(key))), ""
         except (Missing, Denied):

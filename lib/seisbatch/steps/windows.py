@@ -24,7 +24,7 @@ from seisbatch.schema import CEMETERY, OUTCOMES, WF_TIME_SERIES, Table
 from seisbatch.sinks.parquet import TableFile, recorded_unit
 from seisbatch.steps.memory import give_back
 from seisbatch.steps.spectra import select_channel
-from seisbatch.steps.stations import coordinates
+from seisbatch.steps.stations import Stations, coordinates, station_epochs
 from seisbatch.times import SECOND_NS, to_datetime
 
 IN_FLIGHT = 32
@@ -39,9 +39,8 @@ class WindowSettings:
 
     run_id: str
     job: str
-    layout: str
     archive: StoreSettings
-    stations: StoreSettings
+    stations: Stations
     out: StoreSettings
     window: str
     start_ns: int
@@ -101,7 +100,7 @@ def _write_batch(settings: WindowSettings, out: Store, archive: Store, batch: di
     key = batch_key(WF_TIME_SERIES, start, batch["batch"])
     outcomes: list[dict[str, Any]] = []
     dead: list[dict[str, Any]] = []
-    requests = [item["s3key"] for channel in batch["channels"] for item in channel["objects"]]
+    requests = [(item["s3key"], channel["net"], channel["sta"]) for channel in batch["channels"] for item in channel["objects"]]
     with TableFile(out, key, WF_TIME_SERIES, dict(settings.metadata)) as file:
         bodies = _read_ahead(settings, archive, requests)
         for channel in batch["channels"]:
@@ -132,11 +131,17 @@ def _batch_row(batch: int, key: str, windows: list[dict[str, Any]], rows: int, n
             "seconds": sum(row["seconds"] for row in windows)}  # fmt: skip
 
 
-def _read_ahead(settings: WindowSettings, archive: Store, keys: list[str]) -> Iterator[Records | UnitError | None]:
-    """What :func:`read_records` makes of each key in turn, several at a time; a UnitError is handed over, not raised."""
+def _read_ahead(
+    settings: WindowSettings, archive: Store, requests: list[tuple[str, str, str]]
+) -> Iterator[Records | UnitError | None]:
+    """What :func:`read_records` makes of each key in turn, several at a time; a UnitError is handed over, not raised.
 
-    def read(key: str) -> Records | UnitError | None:
+    The stations' files are fetched beside, so that they are there when they are asked for.
+    """
+
+    def read(key: str, net: str, sta: str) -> Records | UnitError | None:
         try:
+            station_epochs(settings.stations, net, sta)
             return read_records(archive, key, settings.start_ns, settings.end_ns, settings.ahead_bytes // IN_FLIGHT)
         except UnitError as error:
             return error
@@ -146,8 +151,8 @@ def _read_ahead(settings: WindowSettings, archive: Store, keys: list[str]) -> It
     waiting: deque[Future[Records | UnitError | None]] = deque()
     with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="window") as pool:
         try:
-            for key in keys:
-                waiting.append(pool.submit(read, key))
+            for request in requests:
+                waiting.append(pool.submit(read, *request))
                 if len(waiting) >= IN_FLIGHT:
                     yield waiting.popleft().result()
             while waiting:
@@ -191,7 +196,7 @@ def _cut(
             n_samples = sum(len(piece.samples) for piece in joined)
             raise Rejected(f"not whole: {n_samples} of {expected:.0f} samples in {len(joined)} pieces")
     of_index = objects[0]["lat"], objects[0]["lon"]
-    lat, lon, remarks = coordinates(settings.stations, settings.layout, name, joined[0].start_ns, of_index)
+    lat, lon, remarks = coordinates(settings.stations, name, joined[0].start_ns, of_index)
     return Cut(joined, lat, lon, [*notes, *remarks])
 
 

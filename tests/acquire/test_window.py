@@ -9,7 +9,7 @@ import pytest
 from miniseed_files import OBSPY, REAL, START_NS, obspy_records, records
 from seisbatch.acquire.miniseed import decode
 from seisbatch.acquire.objects import Store, StoreSettings
-from seisbatch.acquire.window import WHOLE_BYTES, read_records
+from seisbatch.acquire.window import WHOLE_BYTES, Records, Span, read_records
 from seisbatch.names import Channel
 from seisbatch.outcome import Missing, UnitError
 from seisbatch.process.pieces import cut
@@ -64,6 +64,11 @@ def store(tmp_path: Path) -> Store:
     return Store(StoreSettings(str(tmp_path / "root")))
 
 
+def read(store: Store, start_ns: int, end_ns: int, name: Channel | None = None) -> Records | None:
+    name = name or Channel("CI", "CCA", "", "BHN")
+    return read_records(store, "k", name, Span(start_ns, end_ns), begins_ns=START_NS)
+
+
 def pieces(data: object, start_ns: int, end_ns: int) -> dict[Channel, list[Segment]]:
     found = {name: cut(segments, start_ns, end_ns) for name, segments in decode(data).items()}
     return {name: segments for name, segments in found.items() if segments}
@@ -95,7 +100,7 @@ def test_a_window_by_range_is_the_window_of_the_whole(name: str, store: Store) -
     whole = decode(data)
     ranged = 0
     for start_ns, end_ns in windows(data, 80, len(name)):
-        found = read_records(store, "k", start_ns, end_ns)
+        found = read(store, start_ns, end_ns)
         if found is None:
             continue
         ranged += 1
@@ -108,7 +113,7 @@ def test_a_window_by_range_is_the_window_of_the_whole(name: str, store: Store) -
 @pytest.mark.parametrize("name", WHOLE_ONLY)
 def test_what_does_not_lend_itself_is_read_whole(name: str, store: Store) -> None:
     store.put("k", WHOLE_ONLY[name])
-    assert read_records(store, "k", START_NS + DAY // 4, START_NS + DAY // 4 + 60 * SECOND) is None
+    assert read(store, START_NS + DAY // 4, START_NS + DAY // 4 + 60 * SECOND) is None
 
 
 def test_an_hour_of_a_day_moves_little(store: Store) -> None:
@@ -116,7 +121,7 @@ def test_an_hour_of_a_day_moves_little(store: Store) -> None:
     store.put("k", data)
     for hour in range(1, 23):
         start = START_NS + hour * 3600 * SECOND
-        found = read_records(store, "k", start, start + 3600 * SECOND)
+        found = read(store, start, start + 3600 * SECOND)
         assert found is not None
         assert found.size == len(data)
         assert len(found.body) < 0.2 * len(data)
@@ -132,14 +137,16 @@ def test_obspys_own_files(path: Path, store: Store) -> None:
         whole = decode(data)
     except UnitError:
         # What cannot be read whole has no right answer; it must not be taken for one that can, nor crash.
-        read_records(store, "k", START_NS, START_NS + SECOND)
+        read(store, START_NS, START_NS + SECOND)
         return
     if not any(whole.values()):
         return
     for start_ns, end_ns in windows(data, 6, 0):
-        found = read_records(store, "k", start_ns, end_ns)
-        if found is not None:
-            assert_same(pieces(found.body, start_ns, end_ns), pieces(data, start_ns, end_ns))
+        for name in whole:
+            found = read(store, start_ns, end_ns, name)
+            if found is not None:
+                some, expected = (pieces(body, start_ns, end_ns).get(name, []) for body in (found.body, data))
+                assert_same({name: some}, {name: expected})
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real files: set SEISBATCH_TEST_DATA")
@@ -149,7 +156,8 @@ def test_real_files(store: Store) -> None:
         data = path.read_bytes()
         store.put("k", data)
         for start_ns, end_ns in windows(data, 100, 1):
-            found = read_records(store, "k", start_ns, end_ns)
+            (name,) = decode(data)
+            found = read(store, start_ns, end_ns, name)
             if found is not None:
                 ranged += 1
                 assert_same(pieces(found.body, start_ns, end_ns), pieces(data, start_ns, end_ns))
@@ -160,12 +168,12 @@ def test_small_empty_and_absent_objects(store: Store) -> None:
     data = records(noise(2000), rate=20.0)
     assert len(data) < WHOLE_BYTES
     store.put("k", data)
-    found = read_records(store, "k", START_NS, START_NS + SECOND)
+    found = read(store, START_NS, START_NS + SECOND)
     assert found is not None
     assert bytes(found.body) == data
     store.put("empty", b"")
-    found = read_records(store, "empty", START_NS, START_NS + SECOND)
+    found = read_records(store, "empty", Channel("CI", "CCA", "", "BHN"), Span(START_NS, START_NS + SECOND))
     assert found is not None
     assert len(found.body) == 0
     with pytest.raises(Missing):
-        read_records(store, "nothing", START_NS, START_NS + SECOND)
+        read_records(store, "nothing", Channel("CI", "CCA", "", "BHN"), Span(START_NS, START_NS + SECOND))

@@ -132,7 +132,7 @@ def serve(names: list[Channel], ready, sent) -> None:  # noqa: ANN001
     Server.objects, Server.sent = objects, sent
 
     async def main() -> None:
-        server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0)
+        server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0, backlog=2048)
         ready.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 

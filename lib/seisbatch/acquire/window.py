@@ -1,7 +1,7 @@
 """Windows out of objects of fixed-length records: only the bytes that hold them are fetched.
 
-The object's end tells the record length and the last time, its beginning the first; where a window's records stand is then
-told by interpolation between known times and checked against the records themselves. Where an object does not lend itself to
+The object's end tells the record length and the last time; where a window's records stand is then told by interpolation
+between known times and checked against the records themselves. Where an object does not lend itself to
 that (records of several lengths or out of order, several channels, miniSEED 3), it has to be read whole.
 """
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pymseed import MS3Record, PymseedError
 
 from seisbatch.acquire.objects import Store
+from seisbatch.names import Channel
 from seisbatch.times import SECOND_NS
 
 WHOLE_BYTES = 32_768
@@ -44,50 +45,61 @@ class Records:
 
 
 @dataclass(frozen=True)
-class _Span:
-    """When a record begins and ends [ns]."""
+class Span:
+    """When a record, or a window, begins and ends [ns]; half-open."""
 
     start_ns: int
     end_ns: int
 
 
-def read_records(store: Store, key: str, start_ns: int, end_ns: int, max_bytes: int = 1 << 40) -> Records | None:
-    """The records of an object that hold ``[start_ns, end_ns)``, and some around them; None where it must be read whole.
+def read_records(
+    store: Store, key: str, name: Channel, window: Span, *, begins_ns: int | None = None, max_bytes: int = 1 << 40
+) -> Records | None:
+    """The records of an object that hold a channel's window, and some around them; None where it must be read whole.
 
-    More than ``max_bytes`` are not read at a time: None too. Raises what :meth:`Store.get` raises.
+    ``begins_ns`` is when the object is supposed to begin. More than ``max_bytes`` are not read at a time: None too. Raises
+    what :meth:`Store.get` raises.
     """
     size, tail = store.tail(key, TAIL_BYTES)
     if size <= WHOLE_BYTES:
         body = store.get(key) if size > len(tail) else tail
         return Records(body, size + (len(tail) if size > len(tail) else 0), size)
     length, last = _last_record(tail, size)
-    if last is None:
+    if last is None or not _is_of(name, memoryview(tail)[-length:]):
         return None
     n_records = size // length
-    head = store.get_range(key, 0, length)
-    first_of_all = _record(memoryview(head))
-    ends = b"".join((bytes(head), bytes(tail[-length:])))
-    if first_of_all is None or not _is_in_order(ends, length):
-        return None
-    known = [(first_of_all.start_ns, 0), (last.end_ns, n_records)]
-    n_fetched = len(tail) + len(head)
+    n_fetched = len(tail)
+    if begins_ns is None:
+        begins_ns = last.end_ns - (last.end_ns - last.start_ns) * n_records
+    known = [(min(begins_ns, last.start_ns), 0), (last.end_ns, n_records)]
     for _ in range(MAX_GUESSES):
-        first, stop = _guess(known, n_records, start_ns - GUARD_NS, end_ns + GUARD_NS)
+        first, stop = _guess(known, n_records, window.start_ns - GUARD_NS, window.end_ns + GUARD_NS)
         if stop - first > MOST_OF_IT * n_records or (stop - first) * length > max_bytes:
             return None
         body = store.get_range(key, first * length, (stop - first) * length)
         n_fetched += len(body)
         if len(body) != (stop - first) * length or not _is_in_order(body, length):
             return None
-        low, high = _record(memoryview(body)[:length]), _record(memoryview(body)[-length:])
-        if low is None or high is None or high.start_ns > last.start_ns:
+        view = memoryview(body)
+        low, high = _record(view[:length]), _record(view[-length:])
+        if low is None or high is None or high.start_ns > last.start_ns or not _is_of(name, view[:length]):
             return None
-        begins_before = first == 0 or low.start_ns <= start_ns - GUARD_NS
-        ends_after = stop == n_records or high.end_ns >= end_ns + GUARD_NS
+        begins_before = first == 0 or low.start_ns <= window.start_ns - GUARD_NS
+        ends_after = stop == n_records or high.end_ns >= window.end_ns + GUARD_NS
         if begins_before and ends_after:
-            return Records(body, n_fetched, size)
+            if window.start_ns < last.end_ns or first == 0:
+                return Records(body, n_fetched, size)
+            # Beyond the end there is nothing, if the object is in order: its beginning tells.
+            head = _record(memoryview(store.get_range(key, 0, length)))
+            return Records(body, n_fetched + length, size) if head and head.start_ns <= low.start_ns else None
         known += [(low.start_ns, first), (high.end_ns, stop)]
     return None
+
+
+def _is_of(name: Channel, record: memoryview) -> bool:
+    """Whether a record of version 2 is of a channel; its location code may differ from that of its key."""
+    header = bytes(record[8:20]).decode("ascii", "replace")
+    return (header[:5].strip(), header[7:10].strip(), header[10:12].strip()) == (name.sta, name.chan, name.net)
 
 
 def _guess(known: Sequence[tuple[int, int]], n_records: int, start_ns: int, end_ns: int) -> tuple[int, int]:
@@ -99,7 +111,7 @@ def _guess(known: Sequence[tuple[int, int]], n_records: int, start_ns: int, end_
     return max(0, int(first - margin)), min(n_records, int(stop + margin) + 1)
 
 
-def _last_record(tail: Any, size: int) -> tuple[int, _Span | None]:
+def _last_record(tail: Any, size: int) -> tuple[int, Span | None]:
     """The record length of an object and its last record, where its end tells them."""
     view = memoryview(tail)
     for length in _RECORD_LENGTHS:
@@ -110,7 +122,7 @@ def _last_record(tail: Any, size: int) -> tuple[int, _Span | None]:
     return 0, None
 
 
-def _record(data: memoryview) -> _Span | None:
+def _record(data: memoryview) -> Span | None:
     """One record of version 2 that fills ``data``, with samples; None where it is none."""
     if bytes(data[:2]) == b"MS":
         return None
@@ -120,7 +132,7 @@ def _record(data: memoryview) -> _Span | None:
         return None
     if record.reclen != len(data) or record.samprate <= 0 or record.samplecnt <= 0:
         return None
-    return _Span(record.starttime, record.endtime + round(SECOND_NS / record.samprate))
+    return Span(record.starttime, record.endtime + round(SECOND_NS / record.samprate))
 
 
 def _is_in_order(body: Any, length: int) -> bool:

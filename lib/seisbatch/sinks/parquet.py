@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,13 +34,16 @@ class TableFile:
     def __init__(self, store: Store, key: str, table: Table, metadata: Mapping[str, str]) -> None:
         self._store, self._key = store, key
         self._schema = table.arrow({"seisbatch.table": table.name, "seisbatch.version": __version__, **metadata})
-        floats = [f"{f.name}.list.element" for f in table.fields if pa.types.is_list(f.type)]
+        lists = {f.name for f in table.fields if pa.types.is_list(f.type)}
+        floats = [f"{name}.list.element" for name in lists]
         self._folder = tempfile.TemporaryDirectory(prefix="seisbatch-")
         self._path = Path(self._folder.name) / "part.parquet"
         self._writer = pq.ParquetWriter(
             self._path,
             self._schema,
-            compression="zstd",
+            # Records of miniSEED are compressed already.
+            compression={f.name: "none" if pa.types.is_binary(f.type) else "zstd" for f in table.fields if f.name not in lists}
+            | dict.fromkeys(floats, "zstd"),
             use_dictionary=[f.name for f in table.fields if f.name not in ("samples",)],
             use_byte_stream_split=floats,
         )
@@ -68,6 +71,11 @@ class TableFile:
         self.rows += n_rows
         if self._pending_bytes >= ROW_GROUP_BYTES:
             self._flush()
+
+    def write_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows, given one by one; a column that a row leaves out is null."""
+        if rows:
+            self.write({field.name: [row.get(field.name) for row in rows] for field in self._schema})
 
     def _flush(self) -> None:
         if self._pending:

@@ -30,7 +30,7 @@ def write_outcomes(settings: OutcomesSettings, batches: Iterator[pa.RecordBatch]
         key = f"{OUTCOMES.name}/year={year:04d}/month={month:02d}/outcomes.parquet"
         with TableFile(store, key, OUTCOMES, dict(settings.metadata)) as file:
             for chunk in _chunks(of_month, 10_000):
-                file.write({name: [row[name] for row in chunk] for name in OUTCOMES.names})
+                file.write_rows(chunk)
             size = file.commit({})
             yield FILES.batch([{"table": OUTCOMES.name, "s3key": key, "rows": file.rows, "bytes": size}])
 

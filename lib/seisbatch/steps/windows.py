@@ -15,7 +15,7 @@ import pyarrow as pa
 from seisbatch.acquire.miniseed import decode
 from seisbatch.acquire.objects import Store, StoreSettings, open_store
 from seisbatch.acquire.pack import pack
-from seisbatch.acquire.window import Records, read_records
+from seisbatch.acquire.window import Records, Span, read_records
 from seisbatch.names import Channel
 from seisbatch.outcome import RETRIED, Corrupt, Empty, Missing, Outcome, Rejected, UnitError, guard
 from seisbatch.process.pieces import cut, join
@@ -25,10 +25,12 @@ from seisbatch.sinks.parquet import TableFile, recorded_unit
 from seisbatch.steps.memory import give_back
 from seisbatch.steps.spectra import select_channel
 from seisbatch.steps.stations import Stations, coordinates, station_epochs
-from seisbatch.times import SECOND_NS, to_datetime
+from seisbatch.times import SECOND_NS, day_start_ns, to_datetime
 
-IN_FLIGHT = 32
+IN_FLIGHT = 64
 """Objects that a worker reads at a time: most of that time is waiting for the store."""
+WRITE_BYTES = 4_000_000
+"""Samples that are held before they are handed to the file."""
 FULL = 1.5
 """A window is whole with up to this many samples fewer than its length has: both of its edges may lie between samples."""
 
@@ -99,8 +101,13 @@ def _write_batch(settings: WindowSettings, out: Store, archive: Store, batch: di
     start = to_datetime(settings.start_ns)
     key = batch_key(WF_TIME_SERIES, start, batch["batch"])
     outcomes: list[dict[str, Any]] = []
+    live: list[dict[str, Any]] = []
     dead: list[dict[str, Any]] = []
-    requests = [(item["s3key"], channel["net"], channel["sta"]) for channel in batch["channels"] for item in channel["objects"]]
+    requests = [
+        (item["s3key"], Channel(*(channel[code] for code in Channel._fields)), day_start_ns(item["date"]))
+        for channel in batch["channels"]
+        for item in channel["objects"]
+    ]
     with TableFile(out, key, WF_TIME_SERIES, dict(settings.metadata)) as file:
         bodies = _read_ahead(settings, archive, requests)
         for channel in batch["channels"]:
@@ -115,11 +122,16 @@ def _write_batch(settings: WindowSettings, out: Store, archive: Store, batch: di
                 dead.append({"unit": row["unit"], **name._asdict(), "outcome": row["outcome"], "reason": row["reason"]})
             else:
                 keys = ",".join(item["s3key"] for item in channel["objects"])
-                columns = _columns(settings, name, done.value, keys)
-                file.write(columns)
-                row |= {"windows": len(columns["id"]), "lat": done.value.lat, "lon": done.value.lon,
-                        "reason": "; ".join(done.value.notes), "bytes_written": sum(map(len, columns["samples"]))}  # fmt: skip
+                rows = _rows(settings, name, done.value, keys)
+                live += rows
+                n_bytes = sum(len(item["samples"]) for item in rows)
+                row |= {"windows": len(rows), "lat": done.value.lat, "lon": done.value.lon, "bytes_written": n_bytes}
+                row |= {"reason": "; ".join(done.value.notes)}
             outcomes.append(row)
+            if sum(len(item["samples"]) for item in live) > WRITE_BYTES:
+                file.write_rows(live)
+                live.clear()
+        file.write_rows(live)
         _write_dead(settings, out, batch["batch"], dead)
         n_bytes = file.commit({"outcomes": outcomes, "rows": file.rows})
         return [*outcomes, _batch_row(batch["batch"], key, outcomes, file.rows, n_bytes)]
@@ -132,17 +144,18 @@ def _batch_row(batch: int, key: str, windows: list[dict[str, Any]], rows: int, n
 
 
 def _read_ahead(
-    settings: WindowSettings, archive: Store, requests: list[tuple[str, str, str]]
+    settings: WindowSettings, archive: Store, requests: list[tuple[str, Channel, int]]
 ) -> Iterator[Records | UnitError | None]:
     """What :func:`read_records` makes of each key in turn, several at a time; a UnitError is handed over, not raised.
 
     The stations' files are fetched beside, so that they are there when they are asked for.
     """
 
-    def read(key: str, net: str, sta: str) -> Records | UnitError | None:
+    def read(key: str, name: Channel, begins_ns: int) -> Records | UnitError | None:
         try:
-            station_epochs(settings.stations, net, sta)
-            return read_records(archive, key, settings.start_ns, settings.end_ns, settings.ahead_bytes // IN_FLIGHT)
+            station_epochs(settings.stations, name.net, name.sta)
+            span = Span(settings.start_ns, settings.end_ns)
+            return read_records(archive, key, name, span, begins_ns=begins_ns, max_bytes=settings.ahead_bytes // IN_FLIGHT)
         except UnitError as error:
             return error
         except ValueError as error:
@@ -200,20 +213,22 @@ def _cut(
     return Cut(joined, lat, lon, [*notes, *remarks])
 
 
-def _columns(settings: WindowSettings, name: Channel, found: Cut, keys: str) -> dict[str, Any]:
-    """Rows of :data:`WF_TIME_SERIES` of a channel's pieces, as columns."""
-    n = len(found.pieces)
+def _rows(settings: WindowSettings, name: Channel, found: Cut, keys: str) -> list[dict[str, Any]]:
+    """Rows of :data:`WF_TIME_SERIES` of a channel's pieces."""
     common = {**name._asdict(), "units": "counts", "data_tag": settings.data_tag, "window": settings.window, "lat": found.lat,
               "lon": found.lon, "s3key": keys, "parameters_id": settings.parameters_id, "encoding": "miniseed"}  # fmt: skip
-    steps = [SECOND_NS / piece.rate for piece in found.pieces]
-    return {column: [value] * n for column, value in common.items()} | {
-        "id": [f"{name}/{settings.window}/{number}" for number in range(n)],
-        "starttime": [to_datetime(piece.start_ns) for piece in found.pieces],
-        "endtime": [to_datetime(piece.end_ns - round(step)) for piece, step in zip(found.pieces, steps, strict=True)],
-        "sampling_rate": [piece.rate for piece in found.pieces],
-        "npts": [len(piece.samples) for piece in found.pieces],
-        "samples": [pack(name, piece) for piece in found.pieces],
-    }
+    return [
+        {
+            **common,
+            "id": f"{name}/{settings.window}/{number}",
+            "starttime": to_datetime(piece.start_ns),
+            "endtime": to_datetime(piece.end_ns - round(SECOND_NS / piece.rate)),
+            "sampling_rate": piece.rate,
+            "npts": len(piece.samples),
+            "samples": pack(name, piece),
+        }
+        for number, piece in enumerate(found.pieces)
+    ]
 
 
 def _write_dead(settings: WindowSettings, out: Store, batch: int, dead: list[dict[str, Any]]) -> None:
@@ -226,5 +241,5 @@ def _write_dead(settings: WindowSettings, out: Store, batch: int, dead: list[dic
     common = {"starttime": start, "endtime": to_datetime(settings.end_ns), "data_tag": settings.data_tag,
               "parameters_id": settings.parameters_id}  # fmt: skip
     with TableFile(out, key, CEMETERY, dict(settings.metadata)) as file:
-        file.write({column: [{**common, **row}[column] for row in dead] for column in CEMETERY.names})
+        file.write_rows([{**common, **row} for row in dead])
         file.commit({})

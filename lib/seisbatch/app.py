@@ -28,11 +28,12 @@ from seisbatch.outcome import RETRIED, Outcome, RunError, UnitError
 from seisbatch.plan.estimate import size
 from seisbatch.plan.units import Units
 from seisbatch.progress import Progress, duration
-from seisbatch.report.collect import RunFacts, read_outcomes, reconcile, write_report
+from seisbatch.report.collect import RunFacts, read_outcomes, reconcile, remove_strangers, write_report
 from seisbatch.schema import CEMETERY, CHANNEL_DAY, FILES, OUTCOMES
 from seisbatch.sinks.manifest import MANIFEST_KEY, abandon, claim, write_json
 from seisbatch.steps.index import IndexSettings, read_indexes
 from seisbatch.steps.outcomes import OutcomesSettings, write_outcomes
+from seisbatch.steps.stations import Stations
 
 log = logging.getLogger("seisbatch")
 
@@ -65,6 +66,8 @@ class Run(Protocol):
     def scratch(self) -> str: ...
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def source(self) -> str: ...
 
 
 class ArchiveRun(Run, Protocol):
@@ -76,6 +79,8 @@ class ArchiveRun(Run, Protocol):
     def layout(self) -> str: ...
     @property
     def archive(self) -> StoreSettings: ...
+    @property
+    def stations(self) -> Stations: ...
     @property
     def start(self) -> dt.date: ...
     @property
@@ -117,7 +122,7 @@ class App:
         Raises RunError where the output belongs to other parameters.
         """
         out = open_store(run.out)
-        manifest = claim(out, self.job, run.parameters_id, run.parameters)
+        manifest = claim(out, self.job, run.parameters_id, run.parameters, run.source)
         self._claimed = out
         if not manifest or not manifest["complete"]:
             return True
@@ -131,7 +136,8 @@ class App:
         """Rows of ``CHANNEL_DAY``: every channel-day that the archive's index names and the options select."""
         if run.is_sample:
             sample.write_sample_archive(Path(run.archive.root))
-        open_store(run.archive).require()
+        for store in (run.archive, run.stations.store):
+            open_store(store).require()
         n_days = (run.end - run.start).days
         log.info("reading the index of %s in %s, %d days from %s", run.layout, run.archive.root, n_days, run.start)
         days_a_task = YEAR_DAYS if lists_years(ARCHIVES[run.layout]) else INDEX_DAYS_A_TASK
@@ -172,8 +178,10 @@ class App:
         by_month = outcomes.coalesce(1) if few else outcomes.repartition(month)
         by_month = by_month.sortWithinPartitions(month, "kind", "date", "unit")
         settings = OutcomesSettings(run.out, run.metadata)
+        store.delete_prefix(OUTCOMES.name)  # those of an earlier try: the index may have changed since
         by_month.mapInArrow(functools.partial(write_outcomes, settings), FILES.spark()).count()
         written = read_outcomes(store)
+        remove_strangers(store, written)
         counts = reconcile(written, plan.planned)
         self.exit_code = EXIT_BAD_UNITS if self._too_bad(counts) else 0
         complete = not any(number for (_, outcome), number in counts.items() if outcome in RETRIED)

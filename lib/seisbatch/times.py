@@ -60,6 +60,23 @@ def parse_day(text: str) -> dt.date:
         raise ValueError(f"{text!r} is not a day: write 2022-01-02, or 2022-002 with the day of the year") from error
 
 
+def period_end(first: dt.date, over: str, end: dt.date) -> dt.date:
+    """The day after a period that begins on ``first``: a day, week or month; ``end`` where it is all of them.
+
+    >>> period_end(dt.date(2023, 12, 1), "month", dt.date(2030, 1, 1))
+    datetime.date(2024, 1, 1)
+    """
+    match over:
+        case "day":
+            return first + dt.timedelta(days=1)
+        case "week":
+            return first + dt.timedelta(days=7)
+        case "month":
+            return (first.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
+        case _:
+            return end
+
+
 def parse_instant(text: str) -> int:
     """An instant from ISO 8601, such as ``2011-03-11T05:46:23.2`` or ``2011-03-11``, UTC unless it says otherwise.
 

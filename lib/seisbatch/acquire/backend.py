@@ -20,6 +20,11 @@ class StoreSettings:
     region: str | None = None
     anonymous: bool = False
 
+    @property
+    def place(self) -> str:
+        """The store's root, and the service that holds it."""
+        return f"{self.root} at {self.endpoint}" if self.endpoint else self.root
+
 
 class Backend(Protocol):
     """What a store needs of a place that holds objects; errors are the place's own."""

@@ -9,7 +9,6 @@ follows from the whole plan and the parameters, never from what is left to do.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
@@ -158,8 +157,8 @@ def _tiles(blocks: DataFrame, run: CorrelationRun) -> DataFrame:
     )
     sources = sides.select("group", F.col("side").alias("source_side"), F.col("blocks").alias("source_blocks"))
     receivers = sides.select("group", F.col("side").alias("receiver_side"), F.col("blocks").alias("receiver_blocks"))
-    apart: dict[str, Any] = {"auto": F.col("source_side") == F.col("receiver_side"),
-                             "station": F.col("receiver_side") <= F.col("source_side") + 1}  # fmt: skip
     return sources.join(receivers, "group").where(
-        (F.col("source_side") <= F.col("receiver_side")) & apart.get(run.pairs.kind, F.lit(True))
+        F.col("source_side") == F.col("receiver_side")
+        if run.pairs.kind == "auto"
+        else F.col("source_side") <= F.col("receiver_side")
     )

@@ -16,6 +16,8 @@ PROCESS_BYTES = 300_000_000
 """A worker with everything imported and nothing loaded, as measured, with some room."""
 BYTES_A_SAMPLE = 18
 """Samples while a channel-day is preprocessed: the object, int32, and three working copies of float32."""
+GRID_BYTES, GRID_BYTES_RMA = 35, 55
+"""A sample of the day at the rate of the windows: transforms, running sums, normalisation."""
 LARGEST_TILE = 128
 COMPLEX_BYTES = 8
 
@@ -40,7 +42,8 @@ class MemoryNeeds:
     def for_block(self, samples_a_day: float, memory: int) -> int:
         """Preprocessing: a channel-day's working copies, a block's spectra twice, and what is fetched ahead."""
         block = 2 * self.block_channels * self.spectra_a_day
-        return int(PROCESS_BYTES + samples_a_day * BYTES_A_SAMPLE + block + ahead_bytes(memory))
+        on_grid = self.preprocessing.day_samples * (GRID_BYTES_RMA if self.preprocessing.time_norm == "rma" else GRID_BYTES)
+        return int(PROCESS_BYTES + samples_a_day * BYTES_A_SAMPLE + on_grid + block + ahead_bytes(memory))
 
     def for_tile(self, side: int) -> int:
         """Correlation: every pair's spectrum (a substack each), slabs of both sides (one read ahead), a row group."""

@@ -50,6 +50,11 @@ class CorrelationRun(RunIdentity):
     memory: int
 
     @property
+    def source(self) -> str:
+        """Where the data come from: results of other places never mix."""
+        return self.archive.place
+
+    @property
     def spectra(self) -> SpectraSettings:
         """Settings of the stage that preprocesses channel-days."""
         return SpectraSettings(
@@ -74,7 +79,9 @@ class CorrelationRun(RunIdentity):
             preprocessing=self.preprocessing,
             pairs=self.pairs,
             substack=self.substack,
-            stacked=self.stack_over != "none",
+            stack_over=self.stack_over,
+            start=self.start,
+            end=self.end,
             parameters_id=self.parameters_id,
             metadata=self.metadata,
         )
@@ -103,8 +110,10 @@ def correlation_run(options: CrossCorrelate) -> CorrelationRun:
             options.pairs, options.components, options.min_distance, options.max_distance, _pair_lines(options.pairs)
         )
         preprocessing = _preprocessing(options)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise OptionError(str(error)) from None
+    if options.substack and options.stack_over != "none":
+        raise OptionError("--substack cuts a day into several CCFs, --stack-over makes one of many days: give one of them")
     needs = MemoryNeeds(preprocessing, substack=options.substack, block_channels=BLOCK_CHANNELS)
     tile = tile_side(needs, options.memory, options.tile)
     parameters = {key: value for key, value in options.model_dump().items() if key not in NOT_PARAMETERS} | {
@@ -152,14 +161,17 @@ def _dates(options: CrossCorrelate) -> tuple[dt.date, dt.date]:
         raise
     except ValueError as error:
         raise OptionError(str(error)) from None
-    return day_range(start, days, end)
+    try:
+        return day_range(start, days, end)
+    except OverflowError:
+        raise OptionError(f"--days {days}: there are not so many days after {start}") from None
 
 
 def _pair_lines(pairs: str) -> list[str]:
     if not pairs.startswith("@"):
         return []
     try:
-        return Path(pairs[1:]).read_text(encoding="utf-8").splitlines()
+        return Path(pairs[1:]).read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise ValueError(f"--pairs {pairs}: {error.strerror}") from None
 

@@ -43,6 +43,11 @@ class StackRun(RunIdentity):
     memory: int
 
     @property
+    def source(self) -> str:
+        """Where the data come from: results of other places never mix."""
+        return self.ccfs.place
+
+    @property
     def stack(self) -> StackSettings:
         """Settings of the stage that stacks."""
         return StackSettings(
@@ -108,8 +113,9 @@ def stack_plan(spark: SparkSession, run: StackRun) -> StackPlan:
         raise OptionError(f"--ccfs {run.ccfs.root} holds no CCFs")
     files = spark.createDataFrame(keys, "s3key string").repartition(max(1, len(keys) // FILES_A_TASK))
     read = functools.partial(read_row_groups, run.ccfs)
-    groups = files.mapInArrow(read, ROW_GROUPS.spark()).withColumn("period", F.explode(_periods(run))).persist()
-    groups = groups.where((F.col("date_last") >= F.lit(run.start)) & (F.col("date_first") < F.lit(run.end)))
+    in_range = (F.col("date_last") >= F.lit(run.start)) & (F.col("date_first") < F.lit(run.end))
+    periods = F.when(in_range, _periods(run))  # null, hence no row, where the row group is out of range
+    groups = files.mapInArrow(read, ROW_GROUPS.spark()).withColumn("period", F.explode(periods)).persist()
     busiest = groups.groupBy("period").agg(
         (F.sum("bytes") / F.count_distinct("date_first")).alias("day"), F.sum("bytes").alias("all")
     )

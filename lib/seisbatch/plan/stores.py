@@ -14,6 +14,8 @@ SAMPLE_ROOT = "sample-archive"
 
 def store_settings(root: str, endpoint: str | None, region: str | None, anonymous: bool) -> StoreSettings:
     """A store; a folder's name becomes absolute, as workers have another working directory."""
+    if "://" in root and not root.startswith("s3://"):
+        raise OptionError(f"{root}: write s3://bucket/prefix, or the name of a folder")
     if "://" not in root:
         root = str(Path(root).expanduser().resolve())
     return StoreSettings(root=root, endpoint=endpoint, region=region, anonymous=anonymous)

@@ -50,6 +50,11 @@ class WindowRun(RunIdentity):
     memory: int
 
     @property
+    def source(self) -> str:
+        """Where the data come from: results of other places never mix."""
+        return self.archive.place
+
+    @property
     def start(self) -> dt.date:
         """The first day whose objects may hold a part of the window."""
         return to_datetime(self.start_ns - NEAR_MIDNIGHT_NS).date()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -141,16 +143,31 @@ def _in_day(segment: Segment, day_ns: int) -> Segment | None:
 def _without_overlaps(segments: Sequence[Segment], rate: float, counts: Counts) -> list[Segment]:
     """Disjoint segments of ones sorted by start."""
     half_ns = SECOND_NS / rate / 2
-    out: list[Segment] = [segments[0]]
+    tie = itertools.count()
+
+    def placed(segment: Segment) -> tuple[int, int, int, Segment]:
+        """By start, to the nearest sample; then the longest first, which holds the others."""
+        since = round((segment.start_ns - segments[0].start_ns) * rate / SECOND_NS)
+        return since, -len(segment.samples), next(tie), segment
+
+    waiting = sorted(map(placed, segments))
+    out: list[Segment] = []
     doubtful_ns = -(2**63)
     """Up to here samples were left out: another copy that begins before it is in doubt as well."""
-    for segment in segments[1:]:
+
+    def put_back(segment: Segment) -> None:
+        """What is left of a segment takes its place among those to come: some may begin before it."""
+        if len(segment.samples):
+            heapq.heappush(waiting, placed(segment))
+
+    while waiting:
+        *_, segment = heapq.heappop(waiting)
         if segment.start_ns < doubtful_ns - half_ns:
             first = min(len(segment.samples), _samples_until(segment, doubtful_ns))
-            counts.n_conflict_samples += first
-            segment = segment.part(first, len(segment.samples))
-        if not len(segment.samples):
-            continue
+            if first:
+                counts.n_conflict_samples += first
+                put_back(segment.part(first, len(segment.samples)))
+                continue
         last = out[-1] if out else None
         if last is None or segment.start_ns >= last.end_ns - half_ns:
             out.append(segment)
@@ -163,15 +180,15 @@ def _without_overlaps(segments: Sequence[Segment], rate: float, counts: Counts) 
         mine, other = last.samples[offset : offset + shared], segment.samples[:shared]
         if np.array_equal(mine, other):
             counts.n_overlap_samples += shared
-            if shared < len(segment.samples):
-                out.append(segment.part(shared, len(segment.samples)))
+            put_back(segment.part(shared, len(segment.samples)))
             continue
         counts.n_conflict_samples += 2 * shared
         doubtful_ns = max(doubtful_ns, last.part(0, offset + shared).end_ns)
         out.pop()
-        pieces = [last.part(0, offset), last.part(offset + shared, len(last.samples))]
-        pieces.append(segment.part(shared, len(segment.samples)))
-        out.extend(piece for piece in pieces if len(piece.samples))
+        if offset:
+            out.append(last.part(0, offset))
+        put_back(last.part(offset + shared, len(last.samples)))
+        put_back(segment.part(shared, len(segment.samples)))
     return out
 
 

@@ -41,11 +41,14 @@ def window_spectra(day: ChannelDay, params: Preprocessing, dtype: npt.DTypeLike 
     A window is left out where less than ``min_coverage`` of it was recorded, where its peak exceeds ``max_over_std`` standard
     deviations of the day's recorded samples. ``dtype`` float32 serves; float64 is for comparison.
 
-    Raises DataError where the channel is flat, where the band is not recorded, or where no window is left.
+    Raises DataError where the channel is flat or too large for the precision, where the band is not recorded, or where no
+    window is left.
     """
     if all(np.ptp(run.samples) == 0 for run in day.runs):
         raise DataError(f"flat: every sample is {day.runs[0].samples[0]}")
     trace = day_trace(day, params, dtype)
+    if not np.isfinite(trace.samples).all():
+        raise DataError("samples too large to be filtered")
     std = float(np.sqrt(np.mean(np.square(trace.samples[trace.covered], dtype=np.float64)))) if trace.covered.any() else 0.0
     coverage, rejected, valid = _judge(trace, params, std)
     if not valid.any():

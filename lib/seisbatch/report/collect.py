@@ -18,7 +18,7 @@ from seisbatch.acquire.objects import Store
 from seisbatch.outcome import Outcome, RunError
 from seisbatch.report.page import Availability, RecordSection, RunReport, UnitRow, render
 from seisbatch.report.section import record_section
-from seisbatch.schema import CCF, CEMETERY, OUTCOMES, STACK
+from seisbatch.schema import CCF, CEMETERY, OUTCOMES, STACK, WF_TIME_SERIES
 from seisbatch.sinks.dataset import table_dataset
 
 REPORT_KEY = "report.html"
@@ -60,6 +60,16 @@ def reconcile(outcomes: pa.Table, planned: Mapping[str, int]) -> Counter[tuple[s
                 f"{number} {kind}s were planned, but there are {len(units)} outcomes of {distinct} units: please report this"
             )
     return Counter(zip(outcomes["kind"].to_pylist(), outcomes["outcome"].to_pylist(), strict=True))
+
+
+def remove_strangers(store: Store, outcomes: pa.Table) -> None:
+    """Delete the tables' files that no unit of this run wrote: an earlier try may have been planned from another index."""
+    owned = set(outcomes.filter(pc.field("kind").isin(FILE_KINDS))["s3key"].to_pylist())
+    for table in (CCF, STACK, WF_TIME_SERIES, CEMETERY):
+        keys = [key for key, _ in store.list(f"{table.name}/")]
+        # The cemetery's files are named as those of the segments that they were written with.
+        named = {key: f"{WF_TIME_SERIES.name}/{key.partition('/')[2]}" if table is CEMETERY else key for key in keys}
+        store.delete([key for key in keys if named[key] not in owned])
 
 
 def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str, Any]:

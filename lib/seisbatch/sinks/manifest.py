@@ -34,12 +34,14 @@ def write_json(store: Store, key: str, value: Mapping[str, Any]) -> None:
     store.put(key, json.dumps(dict(value), indent=2, default=str).encode() + b"\n")
 
 
-def claim(store: Store, job: str, parameters_id: str, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
+def claim(store: Store, job: str, parameters_id: str, parameters: Mapping[str, Any], source: str = "") -> dict[str, Any] | None:
     """Begin, or go on with, the output of a job; the manifest where it is complete already.
 
-    Raises RunError, naming what differs, where the output belongs to another job or to other parameters.
+    Raises RunError, naming what differs, where the output belongs to another job, to other parameters, or to another source.
     """
-    mine = json.loads(json.dumps({"job": job, "parameters_id": parameters_id, "parameters": parameters}, default=str))
+    mine = json.loads(
+        json.dumps({"job": job, "source": source, "parameters_id": parameters_id, "parameters": parameters}, default=str)
+    )
     there = _read(store, CLAIM_KEY)
     if there is None:
         write_json(store, CLAIM_KEY, mine)
@@ -53,9 +55,15 @@ def claim(store: Store, job: str, parameters_id: str, parameters: Mapping[str, A
             for key in sorted(old.keys() | mine["parameters"].keys())
             if old.get(key) != mine["parameters"].get(key)
         ]
+        if "tile" in old and old["tile"] != mine["parameters"].get("tile"):
+            changed.append(f"the tile follows from --memory where it is not given: --tile {old['tile']} keeps it")
         raise RunError(
             f"{store.settings.root} holds results made with other parameters, which are never mixed: "
             f"{'; '.join(changed)}. Choose another --out, or give the same options."
+        )
+    if there.get("source", source) != source:
+        raise RunError(
+            f"{store.settings.root} holds results made from {there['source']}, not from {source}: choose another --out"
         )
     return _read(store, MANIFEST_KEY)
 

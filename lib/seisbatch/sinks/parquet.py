@@ -115,7 +115,10 @@ def read_footer(store: Store, key: str) -> pq.FileMetaData:
         raise Corrupt(f"{key} is no Parquet file")
     if length > len(tail):
         tail = bytes(store.get_range(key, size - length, length))
-    return pq.read_metadata(pa.BufferReader(tail))
+    try:
+        return pq.read_metadata(pa.BufferReader(tail))
+    except (pa.ArrowException, OSError) as error:  # of what the bytes are: they are all there
+        raise Corrupt(f"{key} has no footer that can be read: {error}") from error
 
 
 def recorded_unit(store: Store, key: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from seisbatch.outcome import Corrupt
 Spectra = npt.NDArray[np.complex64]
 
 _MAGIC = b"SBSPEC01"
+_LONGEST = 1 << 28
 _FIRST_READ = 65_536
 
 
@@ -87,14 +88,17 @@ def read_header(store: Store, key: str) -> SpectraHeader:
     start = bytes(store.get_range(key, 0, _FIRST_READ))
     if start[:8] != _MAGIC:
         raise Corrupt(f"{key} is no block of spectra")
-    (length,) = struct.unpack("<Q", start[8:16])
+    length = int.from_bytes(start[8:16], "little")
     text = start[16 : 16 + length]
     if len(text) < length:
-        text += bytes(store.get_range(key, len(start), length - len(text)))
+        text += bytes(store.get_range(key, len(start), min(length, _LONGEST) - len(text)))
     try:
-        header = json.loads(text)
-    except ValueError as error:
+        return _header(json.loads(text), data_start=16 + length)
+    except (ValueError, KeyError, TypeError) as error:
         raise Corrupt(f"{key} has no header that can be read: {error}") from error
+
+
+def _header(header: dict[str, Any], data_start: int) -> SpectraHeader:
     frequencies, channels, windows = header["shape"]
     return SpectraHeader(
         shape=(frequencies, channels, windows),
@@ -110,7 +114,7 @@ def read_header(store: Store, key: str) -> SpectraHeader:
             for item in header["channels"]
         ),
         outcomes=header["outcomes"],
-        data_start=16 + length,
+        data_start=data_start,
     )
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from seisbatch.acquire.objects import Store, StoreSettings, open_store
-from seisbatch.outcome import Corrupt, Empty, Missing, guard
+from seisbatch.outcome import Corrupt, Empty, Missing, UnitError, guard
 from seisbatch.process.correlation import accumulate_pairs, ccfs_from_pair_spectra, common_windows
 from seisbatch.process.grid import Preprocessing, n_lags
 from seisbatch.schema import CCF, OUTCOMES, STACK, Table
@@ -22,7 +22,7 @@ from seisbatch.sinks.spectra_file import ChannelSpectra, Spectra
 from seisbatch.steps.memory import give_back
 from seisbatch.steps.pairs import Geometry, PairSelection, geometry
 from seisbatch.steps.sides import Reader, Side, read_side, slabs
-from seisbatch.times import SECOND_NS, day_start_ns, to_datetime
+from seisbatch.times import SECOND_NS, day_start_ns, period_end, to_datetime
 
 INVERSE_BYTES = 16_000_000
 """CCFs that are transformed back at a time."""
@@ -39,9 +39,15 @@ class CorrelateSettings:
     preprocessing: Preprocessing
     pairs: PairSelection
     substack: int
-    stacked: bool
+    stack_over: str
+    start: dt.date
+    end: dt.date
     parameters_id: str
     metadata: tuple[tuple[str, str], ...]
+
+    @property
+    def stacked(self) -> bool:
+        return self.stack_over != "none"
 
     @property
     def table(self) -> Table:
@@ -92,9 +98,12 @@ def write_tiles(settings: CorrelateSettings, batches: Iterator[pa.RecordBatch]) 
 def _tile(settings: CorrelateSettings, out: Store, tile: dict[str, Any]) -> dict[str, Any]:
     """Correlate a tile, unless that is done; columns of its outcome row. Empty where no pair has a common window."""
     group = tile["group"]
-    sources = read_side(out, settings.scratch, group, tile["source_blocks"])
     diagonal = tile["source_side"] == tile["receiver_side"]
-    receivers = sources if diagonal else read_side(out, settings.scratch, group, tile["receiver_blocks"])
+    try:
+        sources = read_side(out, settings.scratch, group, tile["source_blocks"])
+        receivers = sources if diagonal else read_side(out, settings.scratch, group, tile["receiver_blocks"])
+    except (Missing, Corrupt) as error:  # of this run's own scratch: another try makes it anew
+        raise UnitError(f"scratch: {error}") from error
     key = tile_key(settings.table, group, tile["source_side"], tile["receiver_side"])
     inputs = sources.digest() + receivers.digest()
     try:
@@ -108,7 +117,7 @@ def _tile(settings: CorrelateSettings, out: Store, tile: dict[str, Any]) -> dict
     row: dict[str, Any] = {"s3key": key, "windows": 0, "windows_planned": 0, "bytes_read": 0}
     with TableFile(out, key, settings.table, dict(settings.metadata)) as file:
         for span in spans:
-            pairs = SpanPairs(settings, out, span, sources, receivers, diagonal)
+            pairs = SpanPairs(settings, out, group, span, sources, receivers, diagonal)
             row["windows_planned"] += pairs.n_selected
             for columns in pairs.rows():
                 file.write(columns)
@@ -128,12 +137,13 @@ class SpanPairs:
         self,
         settings: CorrelateSettings,
         out: Store,
+        group: dt.date,
         dates: Sequence[dt.date],
         sources: Side,
         receivers: Side,
         diagonal: bool,
     ) -> None:
-        self.settings, self.out, self.dates = settings, out, dates
+        self.settings, self.out, self.group, self.dates = settings, out, group, dates
         self.sides = (sources, receivers)
         self.names = (sources.names(dates), receivers.names(dates))
         self.diagonal = diagonal
@@ -223,7 +233,8 @@ class SpanPairs:
         receivers: list[ChannelSpectra] = [self.places[1][number] for number in r]
         shapes = [self.geometry[int(a), int(b)] for a, b in zip(s, r, strict=True)]
         start, end = self._span(windows)
-        columns: dict[str, Any] = {"date": [self.dates[0]] * n, "starttime": [start] * n, "endtime": [end] * n}
+        date = self.group if self.settings.stacked else self.dates[0]
+        columns: dict[str, Any] = {"date": [date] * n, "starttime": [start] * n, "endtime": [end] * n}
         if self.settings.stacked:
             columns["n_days"] = days[s, r]
         for role, items in (("source", sources), ("receiver", receivers)):
@@ -243,10 +254,12 @@ class SpanPairs:
         }
 
     def _span(self, windows: slice) -> tuple[dt.datetime, dt.datetime]:
-        """From the first window's start to the last one's end; for stacks, all of their days."""
-        first, last = day_start_ns(self.dates[0]), day_start_ns(self.dates[-1])
+        """From the first window's start to the last one's end; for stacks, what of their period was asked for."""
         if self.settings.stacked:
-            return to_datetime(first), to_datetime(last) + dt.timedelta(days=1)
+            end = period_end(self.group, self.settings.stack_over, self.settings.end)
+            days = max(self.group, self.settings.start), min(end, self.settings.end)
+            return to_datetime(day_start_ns(days[0])), to_datetime(day_start_ns(days[1]))
+        first = day_start_ns(self.dates[0])
         step, length = self.settings.preprocessing.cc_step, self.settings.preprocessing.cc_len
         start = first + round(windows.start * step * SECOND_NS)
         return to_datetime(start), to_datetime(first + round(((windows.stop - 1) * step + length) * SECOND_NS))

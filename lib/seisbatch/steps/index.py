@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from seisbatch.acquire.miniseed import MAX_RATE
 from seisbatch.acquire.objects import Store, StoreSettings, open_store
 from seisbatch.archives import ARCHIVES
 from seisbatch.archives.layout import IndexedLayout, Layout, lists_years
@@ -83,7 +84,7 @@ def listed(listing: Listing, day: dt.date, patterns: ChannelPatterns) -> list[di
     except UnitError as error:
         return [_problem(f"listing/{day}", day, error.outcome, f"listing of the day: {error}")]
     rows: dict[str, dict[str, Any]] = {}
-    problems = []
+    problems: list[dict[str, Any]] = []
     for key, size in found:
         try:
             name = layout.parse_day_file_key(key)
@@ -93,8 +94,12 @@ def listed(listing: Listing, day: dt.date, patterns: ChannelPatterns) -> list[di
             continue
         if name.date == day and name.chan is not None and name.loc is not None:
             of = Channel(name.net, name.sta, name.loc, name.chan)
-            if patterns.matches(of):
-                rows[key] = {"unit": f"{of}/{day}", "date": day, **of._asdict(), "s3key": key, "size": size}
+            unit = f"{of}/{day}"
+            if unit in rows and patterns.matches(of):
+                reason = f"{of} stands there twice; {rows[unit]['s3key']} is read"
+                problems.append(_problem(f"{unit}/{key}", day, Outcome.REJECTED, reason))
+            elif patterns.matches(of):
+                rows[unit] = {"unit": unit, "date": day, **of._asdict(), "s3key": key, "size": size}
     return sorted(rows.values(), key=lambda row: row["unit"]) + problems
 
 
@@ -111,29 +116,37 @@ def indexed(store: Store, layout: IndexedLayout, day: dt.date, patterns: Channel
     except UnitError as error:
         return [_problem(f"index/{day}", day, error.outcome, f"index of the day: {error}")]
     rows: dict[str, dict[str, Any]] = {}
-    problems = []
+    problems: list[dict[str, Any]] = []
     for row in table.to_pylist():
         try:
             name = channel(row["net"] or "", row["sta"] or "", row["location"] or "", row["seedchan"] or "")
             key = layout.indexed_key(row["ms_filename"] or "", day)
         except ValueError as error:
-            problems.append(_problem(f"index/{day}/{row['ms_filename']}", day, Outcome.REJECTED, f"index row: {error}"))
+            unit = f"index/{day}/{row['ms_filename']}#{len(problems)}"
+            problems.append(_problem(unit, day, Outcome.REJECTED, f"index row: {error}"))
             continue
         unit = f"{name}/{day}"
         if not patterns.matches(name):
             continue
         if unit in rows:
             reason = f"the index names {name} twice; {rows[unit]['s3key']} is read"
-            problems.append(_problem(f"{unit}/{row['ms_filename']}", day, Outcome.REJECTED, reason))
+            problems.append(_problem(f"{unit}/{row['ms_filename']}#{len(problems)}", day, Outcome.REJECTED, reason))
             continue
         rows[unit] = {
             "unit": unit,
             "date": day,
             **name._asdict(),
             "s3key": key,
-            **{field: row[field] for field in ("sample_rate", "lat", "lon")},
+            "sample_rate": _within(row["sample_rate"], 1e-9, MAX_RATE),
+            "lat": _within(row["lat"], -90, 90),
+            "lon": _within(row["lon"], -180, 360),
         }
     return sorted(rows.values(), key=lambda row: row["unit"]) + problems
+
+
+def _within(value: float | None, low: float, high: float) -> float | None:
+    """A number of an index, if it can be one: others are as good as none."""
+    return value if value is not None and low <= value <= high else None
 
 
 def _problem(unit: str, day: dt.date, outcome: Outcome, reason: str) -> dict[str, Any]:
@@ -152,7 +165,7 @@ def _day_index(store: Store, layout: IndexedLayout, day: dt.date) -> pa.Table:
     try:
         table = pq.ParquetFile(pa.BufferReader(data)).read(columns=schema.names)
         return table.select(schema.names).cast(schema)
-    except (pa.ArrowException, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:  # of what the bytes are, not of reading them
         raise Corrupt(f"{key}: {error}") from error
 
 

@@ -92,7 +92,7 @@ def pair_selection(
 
 
 def _components(text: str) -> frozenset[str]:
-    pairs = [part.strip() for part in text.split(",")]
+    pairs = [part.strip().upper() for part in text.split(",")]
     if not all(len(pair) == 2 and pair.isalnum() for pair in pairs):
         raise ValueError(f"--components {text}: write pairs of component letters such as ZZ or ZZ,NE, or all")
     return frozenset(pairs)

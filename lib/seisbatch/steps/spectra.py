@@ -25,8 +25,6 @@ from seisbatch.steps.stations import Stations, coordinates
 from seisbatch.times import DAY_NS, day_start_ns
 
 MAX_AHEAD_OBJECTS = 32
-MAX_DENIED = 20
-"""Objects that a task may be denied before the run ends: credentials or a policy are wrong, not the data."""
 
 
 def ahead_bytes(memory: int) -> int:
@@ -64,7 +62,7 @@ def write_spectra(settings: SpectraSettings, batches: Iterator[pa.RecordBatch]) 
     pending = []
     for block in blocks:
         block["key"] = spectra_key(settings.scratch, block["group"], block["date"], block["block"])
-        recorded = _recorded(out, block["key"])
+        recorded = _recorded(out, block)
         if recorded is None:
             pending.append(block)
         else:
@@ -77,13 +75,17 @@ def write_spectra(settings: SpectraSettings, batches: Iterator[pa.RecordBatch]) 
             yield _outcomes(settings, block["date"], outcomes)
 
 
-def _recorded(out: Store, key: str) -> list[dict[str, Any]] | None:
-    """The outcomes of a block that is written, whole, and need not be done again."""
+def _recorded(out: Store, block: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """The outcomes of a block that is written, whole, of the same channel-days, and need not be done again."""
+    key = block["key"]
     try:
         header = read_header(out, key)
     except (Missing, Corrupt):
         return None
     if out.size(key) != header.size or any(row["outcome"] in RETRIED for row in header.outcomes):
+        return None
+    planned = [(row["unit"], row["s3key"]) for row in block["channel_days"]]
+    if [(row["unit"], row["s3key"]) for row in header.outcomes] != planned:  # the index has changed
         return None
     return header.outcomes
 

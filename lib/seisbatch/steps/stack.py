@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,15 +103,19 @@ def _stack_batch(settings: StackSettings, unit: dict[str, Any]) -> dict[str, Any
     period = unit["period"]
     key = f"{STACK.name}/year={period.year:04d}/month={period.month:02d}/{period}-{unit['batch']:04d}.parquet"
     out = open_store(settings.out)
+    # Where batches are cut depends on the memory: a file may be that of another cut.
+    inputs = hashlib.sha256(json.dumps(unit, default=str, sort_keys=True).encode()).hexdigest()
     try:
-        return recorded_unit(out, key)
+        recorded = recorded_unit(out, key)
+        if recorded.pop("inputs", None) == inputs:
+            return recorded
     except (Missing, Corrupt):  # a file that is damaged is written anew
         pass
     sums: dict[tuple[str, ...], PairSum] = {}
     row: dict[str, Any] = {"s3key": key, "windows_planned": 0, "bytes_read": 0}
     for item in unit["row_groups"]:
         with parquet_file(settings.ccfs, item["s3key"]) as file:
-            table = file.read_row_group(item["row_group"]).filter(_wanted(unit))
+            table = file.read_row_group(item["row_group"]).filter(_wanted(settings, unit))
         row["bytes_read"] += item["bytes"]
         for start in range(0, table.num_rows, CHUNK_ROWS):
             row["windows_planned"] += _add(sums, table.slice(start, CHUNK_ROWS), ChannelPatterns(settings.channels))
@@ -121,14 +127,15 @@ def _stack_batch(settings: StackSettings, unit: dict[str, Any]) -> dict[str, Any
             chosen = [sums[name] for name in names[start : start + CHUNK_ROWS]]
             file.write(_columns(settings, unit, chosen))
         row["windows"] = file.rows
-        row["bytes_written"] = file.commit(row)
+        row["bytes_written"] = file.commit({**row, "inputs": inputs})
     return row
 
 
-def _wanted(unit: dict[str, Any]) -> pc.Expression:
-    """Rows of the unit's period and sources."""
+def _wanted(settings: StackSettings, unit: dict[str, Any]) -> pc.Expression:
+    """Rows of the unit's sources, and of those of its period's days that are asked for."""
+    first, end = max(unit["period"], settings.start), min(unit["period_end"], settings.end)
     source = channel_key("source")
-    wanted = (pc.field("date") >= unit["period"]) & (pc.field("date") < unit["period_end"]) & (source >= unit["source_from"])
+    wanted = (pc.field("date") >= first) & (pc.field("date") < end) & (source >= unit["source_from"])
     return wanted if unit["source_to"] is None else wanted & (source < unit["source_to"])
 
 

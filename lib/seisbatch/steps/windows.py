@@ -71,7 +71,7 @@ def write_windows(settings: WindowSettings, batches: Iterator[pa.RecordBatch]) -
     """
     out, archive = open_store(settings.out), open_store(settings.archive)
     for batch in (row for rows in batches for row in rows.to_pylist()):
-        outcomes = _recorded(settings, out, batch["batch"])
+        outcomes = _recorded(settings, out, batch)
         if outcomes is None:
             outcomes = _write_batch(settings, out, archive, batch)
             give_back()
@@ -84,17 +84,21 @@ def batch_key(table: Table, start: dt.datetime, batch: int) -> str:
     return f"{table.name}/year={start.year:04d}/month={start.month:02d}/{start:%Y%m%dT%H%M%S%f}-{batch:05d}.parquet"
 
 
-def _recorded(settings: WindowSettings, out: Store, batch: int) -> list[dict[str, Any]] | None:
-    """The outcomes of a batch that is written and need not be done again."""
-    key = batch_key(WF_TIME_SERIES, to_datetime(settings.start_ns), batch)
+def _recorded(settings: WindowSettings, out: Store, batch: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """The outcomes of a batch that is written, of the same objects, and need not be done again."""
+    key = batch_key(WF_TIME_SERIES, to_datetime(settings.start_ns), batch["batch"])
     try:
         record = recorded_unit(out, key)
     except (Missing, Corrupt):
         return None
     windows: list[dict[str, Any]] = record["outcomes"]
-    if any(row["outcome"] in RETRIED for row in windows):
+    if record["objects"] != _objects(batch) or any(row["outcome"] in RETRIED for row in windows):
         return None
-    return [*windows, _batch_row(batch, key, windows, record["rows"], record["bytes_written"])]
+    return [*windows, _batch_row(batch["batch"], key, windows, record["rows"], record["bytes_written"])]
+
+
+def _objects(batch: dict[str, Any]) -> list[str]:
+    return [item["s3key"] for channel in batch["channels"] for item in channel["objects"]]
 
 
 def _write_batch(settings: WindowSettings, out: Store, archive: Store, batch: dict[str, Any]) -> list[dict[str, Any]]:
@@ -133,7 +137,7 @@ def _write_batch(settings: WindowSettings, out: Store, archive: Store, batch: di
                 live.clear()
         file.write_rows(live)
         _write_dead(settings, out, batch["batch"], dead)
-        n_bytes = file.commit({"outcomes": outcomes, "rows": file.rows})
+        n_bytes = file.commit({"outcomes": outcomes, "rows": file.rows, "objects": _objects(batch)})
         return [*outcomes, _batch_row(batch["batch"], key, outcomes, file.rows, n_bytes)]
 
 

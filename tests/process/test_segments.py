@@ -89,6 +89,26 @@ def test_three_copies_in_conflict_leave_nothing_of_the_doubtful_time():
     assert day.counts.n_samples == 400
 
 
+def test_any_number_of_copies_that_agree_lose_nothing():
+    """Pieces of one recording, overlapping at random: all that any of them holds is kept, once."""
+    rng = np.random.default_rng(3)
+    whole = ramp(4000)
+    for _ in range(300):
+        firsts = rng.integers(0, 3000, rng.integers(2, 7))
+        spans = [(int(first), int(first + rng.integers(20, 1000))) for first in firsts]
+        day = assemble([at(first / 20, whole[first:stop]) for first, stop in spans], DAY_NS, max_fill=0)
+        held = np.zeros(len(whole), bool)
+        for first, stop in spans:
+            held[first:stop] = True
+        found = np.zeros(len(whole), int)
+        for run in day.runs:
+            first = round((run.start_ns - DAY_NS) / 1e9 * 20)
+            np.testing.assert_array_equal(run.samples, whole[first : first + len(run.samples)])
+            found[first : first + len(run.samples)] += 1
+        np.testing.assert_array_equal(found, held.astype(int))
+        assert day.counts.n_conflict_samples == 0
+
+
 def test_jittering_rates_are_one_rate_and_the_drift_is_known():
     rate = 40.000016
     day = assemble([at(0, np.zeros(DAY * 40, np.int32), rate)], DAY_NS, max_fill=1)

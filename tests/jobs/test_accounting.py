@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from seisbatch.acquire.miniseed import decode
 from seisbatch.archives import scedc
-from seisbatch.names import parse_channel
+from seisbatch.names import Channel, parse_channel
 from seisbatch.sample import faults
 from seisbatch.sample.network import DAYS
 
@@ -128,6 +128,23 @@ def test_damaged_files_of_an_earlier_try_are_written_anew(archive, run_job, tmp_
     assert run_job("cross_correlate", *options, "--out", tmp_path / "at-once") == 0
     assert data_columns(out).equals(data_columns(tmp_path / "at-once"))
     assert len(outcomes(out, "tile")) == 3
+
+
+def test_every_pair_of_a_station_with_many_channels(archive, run_job, tmp_path):
+    """Twenty channels of one station lie in three sides of a tile of eight."""
+    (segment,) = decode(path_of(archive, "XX.ALFA..BHZ", 2).read_bytes())[parse_channel("XX.ALFA..BHZ")]
+    names = [Channel("XX", "ALFA", f"{number:02d}", "BHZ") for number in range(20)]
+    for name in names:
+        path_of(archive, str(name), 2).write_bytes(faults.pack(name, [segment]))
+    index = archive / scedc.day_index_key(DAYS[2])
+    table = pq.read_table(index, partitioning=None)
+    row = next(row for row in table.to_pylist() if row["sta"] == "ALFA" and row["seedchan"] == "BHZ")
+    extra = [row | {"location": n.loc, "ms_filename": path_of(archive, str(n), 2).name} for n in names]
+    index.unlink()
+    pq.write_table(pa.concat_tables([table, pa.Table.from_pylist(extra, schema=table.schema)]), index)
+    options = ["--root", archive, "--start", DAYS[2], "--days", 1, "--channels", "XX.ALFA.??.BHZ", "--pairs", "station"]
+    assert run_job("cross_correlate", *options, "--tile", 8, "--out", tmp_path / "out") == 0
+    assert len(rows(tmp_path / "out", "ccf")) == 20 * 19 // 2
 
 
 def test_a_day_without_index_is_a_unit_and_the_others_go_on(archive, run_job, tmp_path):

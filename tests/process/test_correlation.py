@@ -209,6 +209,14 @@ def test_an_all_gap_day_and_a_flat_one_are_refused():
         window_spectra(short, parameters())
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_samples_beyond_single_precision_are_refused():
+    samples = noise(1, 20.0).astype(np.float64)
+    samples[1_000_000] = 3e38
+    with pytest.raises(DataError, match="too large"):
+        window_spectra(day_of(samples, 20.0), parameters())
+
+
 def test_a_recorder_that_dies_in_the_day_gives_no_windows_of_rounding_errors():
     samples = noise(12, 20.0)
     samples[20 * 40_000 :] = samples[20 * 40_000]

@@ -22,7 +22,7 @@ def arrival(sta: str, receiver: str, day: dt.date) -> float:
     return 2.5 * (ord(receiver) - ord(sta)) + DAYS.index(day)
 
 
-def write(folder, table, pairs) -> None:
+def write(folder, table, pairs, method="coherency") -> None:
     store = Store(StoreSettings(str(folder)))
     for day in DAYS:
         start = dt.datetime.combine(day, dt.time(0, 10), dt.UTC)
@@ -33,7 +33,7 @@ def write(folder, table, pairs) -> None:
             row |= {"source_sta": source, "receiver_sta": receiver, "date": day, "starttime": start, "n_windows": 5,
                     "endtime": start + dt.timedelta(hours=23), "lag_step": 0.5, "maxlag": 10.0, "distance": 30.0,
                     "azimuth": 40.0, "back_azimuth": 221.0, "source_lat": 1.0, "source_lon": 2.0, "receiver_lat": 3.0,
-                    "receiver_lon": 4.0, "method": "coherency", "parameters_id": "p", "n_days": 1}  # fmt: skip
+                    "receiver_lon": 4.0, "method": method, "parameters_id": "p", "n_days": 1}  # fmt: skip
             rows.append(row)
             samples.append(np.exp(-((LAGS - arrival(source, receiver, day)) ** 2)))
         columns = {name: [row[name] for row in rows] for name in table.names if name != "samples"}
@@ -65,6 +65,13 @@ def test_the_other_order_turns_lags_and_directions(out):
     assert (float(ccfs.azimuth[0]), float(ccfs.back_azimuth[0])) == (221, 40)
     assert (float(ccfs.source_lat[0]), float(ccfs.receiver_lat[0])) == (3, 1)
     assert (ccfs.source.item(), ccfs.receiver.item()) == ("XX.C..BHZ", "XX.A..BHZ")
+
+
+def test_a_deconvolution_has_no_mirror_image(tmp_path):
+    write(tmp_path, CCF, {day: [("A", "B")] for day in DAYS}, method="deconvolution")
+    assert seisbatch.open_ccfs(tmp_path, pair="XX.A..BHZ:XX.B..BHZ").sizes["time"] == 2
+    with pytest.raises(ValueError, match=r"deconvolutions by XX\.A\.\.BHZ: ask for XX\.A\.\.BHZ:XX\.B\.\.BHZ"):
+        seisbatch.open_ccfs(tmp_path, pair="XX.B..BHZ:XX.A..BHZ")
 
 
 def test_what_a_pair_does_not_have_is_not_a_number(out):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import os
 import shutil
@@ -106,6 +107,20 @@ def test_stacks_of_a_range_hold_its_days_alone(over, daily, run_job, tmp_path):
     assert {(row["source_sta"], row["receiver_sta"]): row["n_windows"] for row in stacks} == windows
     assert {row["n_days"] for row in stacks} == {1}
     assert {row["starttime"].date() for row in stacks} == {DAYS[2]}
+
+
+def test_a_day_without_data_does_not_spoil_stacks_of_days(daily, run_job, tmp_path):
+    """Its neighbours' CCFs share a file, so that the day is planned; that it has none is no fault."""
+    ccfs = tmp_path / "ccfs"
+    shutil.copytree(daily, ccfs)
+    (file,) = ccfs.glob("ccf/year=2024/month=01/*.parquet")
+    table = pq.read_table(file, partitioning=None)
+    later = [date + dt.timedelta(days=int(date == DAYS[2])) for date in table["date"].to_pylist()]
+    pq.write_table(table.set_column(table.column_names.index("date"), "date", pa.array(later)), file)
+    options = ["--ccfs", ccfs, "--stack-over", "day", "--end", "2024-01-05", "--out", tmp_path / "out"]
+    assert run_job("stack_ccfs", *options) == 0
+    assert {row["date"] for row in rows(tmp_path / "out", "stack")} == {*DAYS[:2], dt.date(2024, 1, 3)}
+    assert len(outcomes(tmp_path / "out", "source-group")) == 4
 
 
 def test_stacks_cut_for_another_memory_are_made_anew(daily, run_job, tmp_path):

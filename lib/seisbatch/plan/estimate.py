@@ -38,6 +38,7 @@ class Estimate:
     channels_a_day: int
     blocks: int
     tiles: int
+    tile: int
     pair_days: int
     read_bytes: int
     scratch_bytes: int
@@ -50,7 +51,7 @@ class Estimate:
         """Labels and values for the terminal."""
         return [
             ("channel-days", f"{self.channel_days:,} ({self.days:,} days, up to {self.channels_a_day:,} channels)"),
-            ("tasks", f"{self.blocks:,} blocks to preprocess, {self.tiles:,} tiles to correlate"),
+            ("tasks", f"{self.blocks:,} blocks to preprocess, {self.tiles:,} tiles of up to {self.tile} channels a side"),
             ("pair-days", f"up to {self.pair_days:,}"),
             ("to read", f"about {size(self.read_bytes)}"),
             ("scratch spectra", f"up to {size(self.scratch_bytes)}, removed at the end"),
@@ -78,6 +79,7 @@ def estimate(run: CorrelationRun, selected: Selected, blocks: int, tiles: int) -
         channels_a_day=selected.channels_a_day,
         blocks=blocks,
         tiles=tiles,
+        tile=run.tile,
         pair_days=pair_days,
         read_bytes=selected.read_bytes,
         scratch_bytes=selected.channel_days * needs.spectra_a_day,

@@ -49,7 +49,7 @@ def open_ccfs(
       receiver after the source.
 
     Raises FileNotFoundError where the path holds no such table, KeyError where nothing matches, and ValueError where the
-    result would be larger than 4 GB.
+    result would be larger than 4 GB, or a deconvolution is asked for by its receiver: it is no mirror image.
     """
     root = str(path) if str(path).startswith("s3://") else str(Path(path).expanduser().resolve())
     settings = StoreSettings(root=root, endpoint=endpoint, region=region, anonymous=False)
@@ -59,6 +59,7 @@ def open_ccfs(
         raise FileNotFoundError(f"{path} holds no {' or '.join(table.name for table in tables)} table")
     asked = _pair(pair)
     stored = Pair(*sorted(asked)) if asked else None
+    is_turned = asked != stored
     condition = _condition(stored, start, end)
     n_rows = dataset.count_rows(filter=condition)
     if not n_rows:
@@ -69,7 +70,9 @@ def open_ccfs(
         raise ValueError(f"{n_rows} CCFs are {n_bytes / 1e9:.1f} GB: name a pair, or a start and an end")
     result = _dataset(dataset.to_table(filter=condition))
     result.attrs.update(_parameters(dataset))
-    return _turned(result) if asked and asked != stored else result
+    if is_turned and result.attrs["method"] == "deconvolution":
+        raise ValueError(f"{path} holds deconvolutions by {stored and stored.source}: ask for {stored}")
+    return _turned(result) if is_turned else result
 
 
 def _pair(pair: str | tuple[str, str] | None) -> Pair | None:

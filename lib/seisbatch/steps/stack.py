@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from seisbatch.acquire.objects import StoreSettings, open_store
 from seisbatch.names import Channel, ChannelPatterns
-from seisbatch.outcome import Corrupt, Empty, Missing, guard
+from seisbatch.outcome import Corrupt, Missing, guard
 from seisbatch.schema import CCF, OUTCOMES, ROW_GROUPS, STACK
 from seisbatch.sinks.dataset import parquet_file, samples_matrix
 from seisbatch.sinks.parquet import TableFile, recorded_unit
@@ -119,8 +119,9 @@ def _stack_batch(settings: StackSettings, unit: dict[str, Any]) -> dict[str, Any
         row["bytes_read"] += item["bytes"]
         for start in range(0, table.num_rows, CHUNK_ROWS):
             row["windows_planned"] += _add(sums, table.slice(start, CHUNK_ROWS), ChannelPatterns(settings.channels))
-    if not sums:
-        raise Empty(f"no CCF of the channels asked for from {period} up to {unit['period_end']}")
+    if not sums:  # a day without data among others: nothing that could be stacked is missing
+        reason = f"no CCF of the channels asked for from {period} up to {unit['period_end']}"
+        return {**row, "windows": 0, "bytes_written": 0, "reason": reason}
     with TableFile(out, key, STACK, dict(settings.metadata)) as file:
         names = sorted(sums)
         for start in range(0, len(names), CHUNK_ROWS):

@@ -38,7 +38,8 @@ NO_INDEX_COORDINATES = "KILO"
 def write_sample_archive(folder: Path, *, quiet: bool = False) -> bool:
     """Write the sample archive to a folder; False where it is there already.
 
-    It takes about a quarter of a minute and 110 MB, and is the same to the byte every time. The folder appears when all is written.
+    It takes about a quarter of a minute and 110 MB, and is the same to the byte every time. The folder appears when all is
+    written.
     Raises RunError where the folder holds something else.
     """
     if _is_there(folder):

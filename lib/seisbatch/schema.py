@@ -213,6 +213,95 @@ STACK = Table(
     ),
 )
 
+SOURCE = Table(
+    "source",
+    "an event",
+    (
+        Field("source_id", STRING, "", "the event's id, unique in the table", nullable=False),
+        Field("time", TIME, "", "origin time", nullable=False),
+        Field("lat", DOUBLE, "degrees", "latitude", nullable=False),
+        Field("lon", DOUBLE, "degrees", "longitude", nullable=False),
+        Field("depth", DOUBLE, "km", "depth below the sea"),
+        Field("magnitude", DOUBLE, "", "magnitude"),
+        Field("magnitude_type", STRING, "", "kind of the magnitude"),
+        Field("event_type", STRING, "", "kind of the event, as the catalogue writes it"),
+        Field("event_id", STRING, "", "the event's id in its catalogue", nullable=False),
+        Field("s3key", STRING, "", "the object with the event's waveforms, where the archive has one"),
+        Field("catalog", STRING, "", "the file that it comes from", nullable=False),
+    ),
+)
+
+_EPOCH = (
+    Field("starttime", TIME, "", "start of the epoch; null where it has none"),
+    Field("endtime", TIME, "", "end of the epoch, which it does not include; null where it has none"),
+    Field("lat", DOUBLE, "degrees", "latitude", nullable=False),
+    Field("lon", DOUBLE, "degrees", "longitude", nullable=False),
+    Field("elev", DOUBLE, "km", "elevation", nullable=False),
+)
+
+SITE = Table(
+    "site",
+    "a station epoch",
+    (
+        Field("site_id", STRING, "", "NET.STA/START, unique in the table", nullable=False),
+        Field("net", STRING, "", "network code", nullable=False),
+        Field("sta", STRING, "", "station code", nullable=False),
+        *_EPOCH,
+        Field("name", STRING, "", "the site's name"),
+        Field("s3key", STRING, "", "the StationXML file", nullable=False),
+    ),
+)
+
+CHANNEL = Table(
+    "channel",
+    "a channel epoch",
+    (
+        Field("channel_id", STRING, "", "NET.STA.LOC.CHA/START, unique in the table", nullable=False),
+        Field("site_id", STRING, "", "the station epoch that it is of: its row of site"),
+        *_channel_fields(),
+        *_EPOCH,
+        Field("edepth", DOUBLE, "km", "depth of the sensor below the surface"),
+        Field("hang", DOUBLE, "degrees", "azimuth of the sensor's axis, clockwise from north"),
+        Field("vang", DOUBLE, "degrees", "angle of the sensor's axis from the upward vertical"),
+        Field("sampling_rate", DOUBLE, "Hz", "sampling rate"),
+        Field("gain", DOUBLE, "counts per unit", "overall sensitivity"),
+        Field("gain_frequency", DOUBLE, "Hz", "frequency at which the sensitivity holds"),
+        Field("units", STRING, "", "of the ground's motion that the sensitivity is of, such as M/S"),
+        Field("s3key", STRING, "", "the StationXML file", nullable=False),
+    ),
+)
+
+RESPONSE = Table(
+    "response",
+    "a channel epoch's response",
+    (
+        Field("channel_id", STRING, "", "the channel epoch: its row of channel", nullable=False),
+        *_channel_fields(),
+        Field("starttime", TIME, "", "start of the epoch; null where it has none"),
+        Field("endtime", TIME, "", "end of the epoch, which it does not include; null where it has none"),
+        Field(
+            "stationxml", STRING, "", "StationXML of this channel epoch alone, its response as the file has it", nullable=False
+        ),
+    ),
+)
+
+WF_MINISEED = Table(
+    "wf_miniseed",
+    "a contiguous piece of a channel in an object",
+    (
+        Field("archive", STRING, "", "the archive's layout", nullable=False),
+        Field("s3key", STRING, "", "the object's key under the archive's root", nullable=False),
+        *_channel_fields(),
+        Field("starttime", TIME, "", "time of the first sample", nullable=False),
+        Field("endtime", TIME, "", "time of the last sample", nullable=False),
+        Field("sampling_rate", DOUBLE, "Hz", "sampling rate", nullable=False),
+        Field("npts", LONG, "", "number of samples", nullable=False),
+        Field("foff", LONG, "bytes", "offset of the first record in the object", nullable=False),
+        Field("nbytes", LONG, "bytes", "length of the records", nullable=False),
+        Field("etag", STRING, "", "the store's tag of the object's content, where known"),
+    ),
+)
+
 WF_TIME_SERIES = Table(
     "wf_TimeSeries",
     "a live segment",
@@ -225,9 +314,20 @@ WF_TIME_SERIES = Table(
         Field("npts", LONG, "", "number of samples", nullable=False),
         Field("units", STRING, "", "of the samples: counts as recorded", nullable=False),
         Field("data_tag", STRING, "", "name of the data set that this is part of", nullable=False),
-        Field("window", STRING, "", "the window that it was cut for", nullable=False),
+        Field("window", STRING, "", "the window that it was cut for, or the event", nullable=False),
         Field("lat", DOUBLE, "degrees", "latitude of the channel at that time"),
         Field("lon", DOUBLE, "degrees", "longitude of the channel at that time"),
+        Field("elev", DOUBLE, "km", "elevation of the channel at that time"),
+        Field("site_id", STRING, "", "the station epoch: its row of site"),
+        Field("channel_id", STRING, "", "the channel epoch: its row of channel"),
+        Field("source_id", STRING, "", "the event: its row of source"),
+        Field("source_time", TIME, "", "origin time of the event"),
+        Field("source_lat", DOUBLE, "degrees", "latitude of the event"),
+        Field("source_lon", DOUBLE, "degrees", "longitude of the event"),
+        Field("source_depth", DOUBLE, "km", "depth of the event"),
+        Field("magnitude", DOUBLE, "", "magnitude of the event"),
+        Field("phase", STRING, "", "the phase whose arrival the window is relative to"),
+        Field("arrival", TIME, "", "its arrival, predicted or given"),
         Field("s3key", STRING, "", "the object or objects that it comes from, comma separated", nullable=False),
         Field("parameters_id", STRING, "", "id of the parameters that made it", nullable=False),
         Field("encoding", STRING, "", "of the samples: miniseed, whole records", nullable=False),
@@ -251,5 +351,9 @@ CEMETERY = Table(
 )
 
 TABLES = {
-    table.name: table for table in (INDEX, CHANNEL_DAY, OUTCOMES, FILES, ROW_GROUPS, CCF, STACK, WF_TIME_SERIES, CEMETERY)
+    table.name: table
+    for table in (
+        *(INDEX, CHANNEL_DAY, OUTCOMES, FILES, ROW_GROUPS, CCF, STACK),
+        *(SOURCE, SITE, CHANNEL, RESPONSE, WF_MINISEED, WF_TIME_SERIES, CEMETERY),
+    )
 }

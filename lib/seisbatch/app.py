@@ -7,7 +7,7 @@ import functools
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -24,7 +24,7 @@ from seisbatch.acquire.objects import Store, StoreSettings, open_store
 from seisbatch.archives import ARCHIVES
 from seisbatch.archives.layout import lists_years
 from seisbatch.config import EXIT_USAGE, OptionError, options_of
-from seisbatch.outcome import RETRIED, Outcome, RunError, UnitError
+from seisbatch.outcome import RETRIED, Outcome, RunError, UnitError, plural
 from seisbatch.plan.estimate import size
 from seisbatch.plan.units import Units
 from seisbatch.progress import Progress, duration
@@ -76,11 +76,11 @@ class ArchiveRun(Run, Protocol):
     @property
     def is_sample(self) -> bool: ...
     @property
-    def layout(self) -> str: ...
-    @property
     def archive(self) -> StoreSettings: ...
     @property
     def stations(self) -> Stations: ...
+    @property
+    def layout(self) -> str: ...
     @property
     def start(self) -> dt.date: ...
     @property
@@ -132,12 +132,16 @@ class App:
         _say_result(run.out.root, manifest)
         return False
 
+    def prepare(self, *, is_sample: bool, stores: Sequence[StoreSettings]) -> None:
+        """Write the sample archive, which is the first store, where it is asked for; RunError where a folder is not there."""
+        if is_sample:
+            sample.write_sample_archive(Path(stores[0].root))
+        for store in stores:
+            open_store(store).require()
+
     def index(self, run: ArchiveRun) -> DataFrame:
         """Rows of ``CHANNEL_DAY``: every channel-day that the archive's index names and the options select."""
-        if run.is_sample:
-            sample.write_sample_archive(Path(run.archive.root))
-        for store in (run.archive, run.stations.store):
-            open_store(store).require()
+        self.prepare(is_sample=run.is_sample, stores=(run.archive, run.stations.store))
         n_days = (run.end - run.start).days
         log.info("reading the index of %s in %s, %d days from %s", run.layout, run.archive.root, n_days, run.start)
         days_a_task = YEAR_DAYS if lists_years(ARCHIVES[run.layout]) else INDEX_DAYS_A_TASK
@@ -164,7 +168,7 @@ class App:
         keys = units.frame.coalesce(1) if units.number <= EVENLY_SPREAD_UNITS else units.frame
         counted = functools.partial(_counted, step, settings, done, bad)
         outcomes = keys.repartition(n_tasks).mapInArrow(counted, OUTCOMES.spark()).persist()
-        with Progress(f"{units.kind}s", units.outcomes, lambda: done.value, lambda: bad.value):
+        with Progress(plural(units.kind), units.outcomes, lambda: done.value, lambda: bad.value):
             outcomes.count()
         self._stages.append(outcomes)
 
@@ -235,7 +239,7 @@ class App:
             total = sum(number for (of, _), number in counts.items() if of == kind)
             bad = total - counts.get((kind, Outcome.OK), 0)
             if bad > self.max_bad_fraction * total:
-                say(f"{bad} of {total} {kind}s are bad, more than --max-bad-fraction {self.max_bad_fraction:g} allows.")
+                say(f"{bad} of {total} {plural(kind)} are bad, more than --max-bad-fraction {self.max_bad_fraction:g} allows.")
                 return True
         return False
 
@@ -262,7 +266,7 @@ def say(line: str) -> None:
 def _say_result(root: str, manifest: dict[str, Any]) -> None:
     for kind, counts in manifest["outcomes"].items():
         told = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(counts.items(), key=lambda of: -of[1]))
-        say(f"  {kind}s: {told}")
+        say(f"  {plural(kind)}: {told}")
     for name, table in manifest["tables"].items():
         say(f"  {name}: {table['rows']:,} rows in {table['files']:,} files, {size(table['bytes'])}, in {root}/{name}")
     say(f"  report: {root}/{manifest['report']}")

@@ -60,12 +60,15 @@ class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class SourceOptions(_Options):
+class ArchiveOptions(_Options):
     archive: Literal["sample", "scedc", "ncedc", "geonet", "earthscope", "sds"]
     root: AutoText
     source_endpoint: AutoText
     source_region: AutoText
     anonymous: bool
+
+
+class SourceOptions(ArchiveOptions):
     stations: AutoText
 
 
@@ -75,10 +78,13 @@ class OutputOptions(_Options):
     out_region: AutoText
 
 
-class RunOptions(_Options):
-    memory: Memory
+class SmallRunOptions(_Options):
     max_bad_fraction: Fraction
     plan: bool
+
+
+class RunOptions(SmallRunOptions):
+    memory: Memory
 
 
 class CrossCorrelate(SourceOptions, OutputOptions, RunOptions):
@@ -136,10 +142,52 @@ class CutWindows(SourceOptions, OutputOptions, RunOptions):
     data_tag: Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
 
 
+NoLimit = Annotated[float | None, _word_is_none("none")]
+
+
+class EventOptions(_Options):
+    """Which events."""
+
+    start: AutoText
+    end: AutoText
+    min_magnitude: NoLimit
+    max_magnitude: NoLimit
+    min_depth: NoLimit
+    max_depth: NoLimit
+    region: Annotated[str | None, _word_is_none("none")]
+    event_ids: Annotated[str | None, _word_is_none("all")]
+
+
+class LoadCatalog(ArchiveOptions, EventOptions, OutputOptions, SmallRunOptions):
+    """Options of load_catalog."""
+
+    catalog: AutoText
+
+
+DataTag = Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
+
+
+class ExtractEvents(SourceOptions, EventOptions, OutputOptions, RunOptions):
+    """Options of extract_events."""
+
+    events: AutoText
+    channels: Annotated[str, Field(min_length=1)]
+    data_tag: DataTag
+
+
+class LoadStations(SourceOptions, OutputOptions, SmallRunOptions):
+    """Options of load_stations."""
+
+    channels: Annotated[str, Field(min_length=1)]
+
+
 JOBS: dict[str, type[_Options]] = {
     "cross_correlate": CrossCorrelate,
     "stack_ccfs": StackCcfs,
     "cut_windows": CutWindows,
+    "load_stations": LoadStations,
+    "load_catalog": LoadCatalog,
+    "extract_events": ExtractEvents,
 }
 
 NOT_PARAMETERS = frozenset(

@@ -39,6 +39,15 @@ class Outcome(StrEnum):
     """A bug, or an exhausted retry."""
 
 
+def plural(kind: str) -> str:
+    """Units of a kind, in words.
+
+    >>> plural("window"), plural("batch")
+    ('windows', 'batches')
+    """
+    return f"{kind}es" if kind.endswith("ch") else f"{kind}s"
+
+
 RETRIED = frozenset({Outcome.FAILED, Outcome.DENIED})
 """Outcomes that another try may change; the others follow from the data."""
 

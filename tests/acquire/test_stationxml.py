@@ -10,7 +10,7 @@ from pathlib import Path
 import obspy
 import pytest
 from miniseed_files import OBSPY, REAL
-from seisbatch.acquire.stationxml import ChannelEpoch, coordinates_at, read_stations
+from seisbatch.acquire.stationxml import ChannelEpoch, place_at, read_stations
 from seisbatch.names import Channel, parse_channel
 from seisbatch.outcome import Corrupt
 
@@ -19,6 +19,12 @@ CHANNEL = """
   <Latitude>{lat}</Latitude><Longitude>{lon}</Longitude><Elevation>{elevation}</Elevation><Depth>0</Depth>
   <Azimuth>{azimuth}</Azimuth><Dip>{dip}</Dip><SampleRate>{rate}</SampleRate>
 </Channel>"""
+
+
+def coordinates(epochs, name, instant_ns):
+    """Latitude, longitude and elevation of the epoch that tells a channel's place."""
+    found = place_at(epochs, name, instant_ns)
+    return found and (found.lat, found.lon, found.elevation)
 
 
 def channel_xml(code="BHN", loc="", start="2010-01-01", end="", lat=35.0, lon=-118.0, elevation=700, azimuth=0, dip=0, rate=40):
@@ -61,7 +67,7 @@ def test_epochs_of_channels_and_of_the_station() -> None:
 def test_real_files(station: str, place: tuple[float, float, float]) -> None:
     data = (REAL / f"FDSNstationXML/CI/CI_{station}.xml").read_bytes()
     epochs = read_stations(data)
-    assert coordinates_at(epochs, parse_channel(f"CI.{station}..BHN"), instant("2022-01-02T12:00:00")) == place
+    assert coordinates(epochs, parse_channel(f"CI.{station}..BHN"), instant("2022-01-02T12:00:00")) == place
 
 
 def packaged() -> list[Path]:
@@ -126,12 +132,12 @@ def epochs() -> list[ChannelEpoch]:
     ],
 )
 def test_coordinates(epochs: list[ChannelEpoch], name: str, when: str, lat: float | None) -> None:
-    place = coordinates_at(epochs, parse_channel(name), instant(when))
+    place = coordinates(epochs, parse_channel(name), instant(when))
     assert (place and place[0]) == lat
 
 
 def test_no_epochs() -> None:
-    assert coordinates_at([], parse_channel("CI.CCA..BHN"), 0) is None
+    assert coordinates([], parse_channel("CI.CCA..BHN"), 0) is None
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,20 @@ def decode(data: Any) -> dict[Channel, list[Segment]]:
     Raises Corrupt where the object is empty, is not miniSEED, is cut within a record, holds anything between records, or
     holds text or impossible headers; Rejected where a channel is in more than :data:`MAX_SEGMENTS` pieces.
     """
+    segments: dict[Channel, list[Segment]] = {}
+    for name, found in decode_each(data):
+        if isinstance(found, Corrupt):
+            raise found
+        segments.setdefault(name, []).extend(found)
+    return segments
+
+
+def decode_each(data: Any) -> Iterator[tuple[Channel, list[Segment] | Corrupt]]:
+    """The traces of an object one after another, as :func:`decode` has them; only one at a time is held decoded.
+
+    A channel may come in several traces. One whose samples cannot be decoded comes as the Corrupt that it ends with. Raises
+    what :func:`decode` raises of the object as a whole.
+    """
     if not len(data):
         raise Corrupt("0 bytes")
     buffer = memoryview(data).cast("B")
@@ -56,11 +70,17 @@ def decode(data: Any) -> dict[Channel, list[Segment]]:
     try:
         traces = _traces(buffer)
         _check_promise(traces, len(buffer))
-        segments: dict[Channel, list[Segment]] = {}
         for trace in traces:
-            found = segments.setdefault(_name(trace.sourceid), [])
-            found.extend(_segment(segment) for segment in trace if segment.samplecnt)
-        return segments
+            name = _name(trace.sourceid)
+            found: list[Segment] | Corrupt
+            try:
+                found = [_segment(segment) for segment in trace if segment.samplecnt]
+            except Corrupt as error:
+                found = error
+            except _ERRORS as error:
+                found = Corrupt(_in_short(error))
+            yield name, found
+            del found
     except _ERRORS as error:
         raise Corrupt(_in_short(error)) from None
     finally:

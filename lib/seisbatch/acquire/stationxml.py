@@ -15,9 +15,10 @@ from lxml import etree
 
 from seisbatch.names import Channel, channel
 from seisbatch.outcome import Corrupt
+from seisbatch.times import to_datetime
 
-_DOCUMENT_TYPE = "StationXML with a document type is refused"
-_BEFORE_ALL, _AFTER_ALL = -(2**63), 2**63 - 1
+_DOCUMENT_TYPE = "XML with a document type is refused"
+BEFORE_ALL, AFTER_ALL = -(2**63), 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,24 @@ def read_stations(data: Any) -> list[ChannelEpoch]:
     not well-formed StationXML, names an impossible place or date, or has a document type: an entity in it could stand for
     anything, a file of this machine among them.
     """
+    root = parse_document(data)
+    try:
+        check_dates(root)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about each value that obspy passes over
+            inventory = obspy.read_inventory(io.BytesIO(bytes(data)), format="STATIONXML", level="channel")
+        return list(_epochs(inventory))
+    except (Corrupt, MemoryError):
+        raise
+    except Exception as error:  # obspy raises a dozen kinds for what is not StationXML
+        raise Corrupt(f"not StationXML: {type(error).__name__}: {error}"[:300]) from None
+
+
+def parse_document(data: Any) -> Any:
+    """The root of an XML document that nothing can be smuggled in by.
+
+    Raises Corrupt where it is not well-formed or has a document type.
+    """
     text = bytes(data)
     head = text.replace(b"\0", b"").upper()
     if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
@@ -54,23 +73,15 @@ def read_stations(data: Any) -> list[ChannelEpoch]:
     parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False)
     try:
         root = etree.fromstring(text, parser)
-        # In an encoding such as EBCDIC the bytes look different: the parser has the last word, before obspy reads them.
-        if root.getroottree().docinfo.doctype or root.getroottree().docinfo.internalDTD is not None:
-            raise Corrupt(_DOCUMENT_TYPE)
-        _check_dates(root)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about each value that obspy passes over
-            inventory = obspy.read_inventory(io.BytesIO(text), format="STATIONXML", level="channel")
-        return list(_epochs(inventory))
-    except (Corrupt, MemoryError):
-        raise
-    except etree.XMLSyntaxError as error:
+    except (etree.XMLSyntaxError, ValueError) as error:
         raise Corrupt(f"not well-formed: {error}") from None
-    except Exception as error:  # obspy raises a dozen kinds for what is not StationXML
-        raise Corrupt(f"not StationXML: {type(error).__name__}: {error}"[:300]) from None
+    # In an encoding such as EBCDIC the bytes look different: the parser has the last word, before obspy reads them.
+    if root.getroottree().docinfo.doctype or root.getroottree().docinfo.internalDTD is not None:
+        raise Corrupt(_DOCUMENT_TYPE)
+    return root
 
 
-def _check_dates(root: Any) -> None:
+def check_dates(root: Any) -> None:
     """ValueError for a date that obspy would pass over: an epoch without its end would serve for ever."""
     for element in root.iter("{*}Station", "{*}Channel"):
         for name in ("startDate", "endDate"):
@@ -104,7 +115,7 @@ def _epochs(inventory: Any) -> Iterator[ChannelEpoch]:
 
 
 def _span(item: Any) -> tuple[int, int]:
-    return item.start_date.ns if item.start_date else _BEFORE_ALL, item.end_date.ns if item.end_date else _AFTER_ALL
+    return item.start_date.ns if item.start_date else BEFORE_ALL, item.end_date.ns if item.end_date else AFTER_ALL
 
 
 def _place(item: Any) -> tuple[float, float, float]:
@@ -114,8 +125,22 @@ def _place(item: Any) -> tuple[float, float, float]:
     return lat, lon, elevation
 
 
-def coordinates_at(epochs: Sequence[ChannelEpoch], name: Channel, instant_ns: int) -> tuple[float, float, float] | None:
-    """Latitude, longitude [degrees] and elevation [m] of a channel at an instant; None where no epoch has it.
+def epoch_id(name: Channel | str, start_ns: int) -> str:
+    """The id of a channel's epoch, or of that of a station named ``NET.STA``.
+
+    >>> epoch_id("CI.CCA", 0)
+    'CI.CCA/1970-01-01T00:00:00.000000'
+    """
+    return f"{name}/{to_datetime(start_ns):%Y-%m-%dT%H:%M:%S.%f}" if start_ns > BEFORE_ALL else f"{name}/"
+
+
+def epoch_at(epochs: Sequence[ChannelEpoch], name: Channel, instant_ns: int) -> ChannelEpoch | None:
+    """The epoch of a channel at an instant; that of the station itself has an empty location and channel code."""
+    return next((epoch for epoch in epochs if epoch.name == name and epoch.start_ns <= instant_ns < epoch.end_ns), None)
+
+
+def place_at(epochs: Sequence[ChannelEpoch], name: Channel, instant_ns: int) -> ChannelEpoch | None:
+    """The epoch that tells where a channel stood at an instant; None where none does.
 
     Where the channel's own epochs do not cover the instant, another location code of the same channel serves, and then the
     station's own coordinates.
@@ -129,5 +154,5 @@ def coordinates_at(epochs: Sequence[ChannelEpoch], name: Channel, instant_ns: in
     for is_same in rules:
         for epoch in alive:
             if is_same(epoch.name):
-                return epoch.lat, epoch.lon, epoch.elevation
+                return epoch
     return None

@@ -13,6 +13,7 @@ from seisbatch.times import day_of_year
 NAME = "earthscope"
 ROOT = "s3://earthscope-geophysical-data"
 REGION = "us-east-2"
+STATIONS = None
 HOLDS = "station-day"
 DAY_INDEX_COLUMNS = ()
 OPEN_NETWORKS = ("AK", "II", "IU", "N4", "PB", "TA", "UU", "UW")

@@ -13,6 +13,7 @@ from seisbatch.times import day_of_year
 NAME = "geonet"
 ROOT = "s3://geonet-open-data"
 REGION = "ap-southeast-2"
+STATIONS = None
 HOLDS = "channel-day"
 DAY_INDEX_COLUMNS = ()
 

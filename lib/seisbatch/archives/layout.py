@@ -34,6 +34,10 @@ class Layout(Protocol):
     @property
     def REGION(self) -> str | None: ...  # noqa: N802
     @property
+    def STATIONS(self) -> str | None:  # noqa: N802
+        """The prefix of the archive's StationXML files, where it has any."""
+
+    @property
     def HOLDS(self) -> str:  # noqa: N802
         """``channel-day`` or ``station-day``."""
 
@@ -58,7 +62,13 @@ class Layout(Protocol):
 
 
 class IndexedLayout(Layout, Protocol):
-    """A layout whose archive has an index of every day."""
+    """A layout whose archive has an index of every day, and a catalogue of every year's events."""
+
+    def catalogue_key(self, year: int, form: str = "parquet") -> str:
+        """The key of a year's catalogue, as ``parquet`` or ``csv``."""
+
+    def event_key(self, event_id: str, day: dt.date, prefix: str = "", ms_filename: str = "") -> str:
+        """The key of the object with an event's waveforms; ValueError where a part could leave the folder of events."""
 
     def day_index_key(self, day: dt.date, form: str = "parquet") -> str:
         """The key of a day's index, as ``parquet`` or ``csv``."""

@@ -13,6 +13,7 @@ from seisbatch.times import day_of_year
 NAME = "ncedc"
 ROOT = "s3://ncedc-pds"
 REGION = "us-west-2"
+STATIONS = "FDSNstationXML/"
 HOLDS = "channel-day"
 DAY_INDEX_COLUMNS = ()
 

@@ -16,6 +16,7 @@ from seisbatch.times import day_of_year
 NAME = "scedc"
 ROOT = "s3://scedc-pds"
 REGION = "us-west-2"
+STATIONS = "FDSNstationXML/"
 HOLDS = "channel-day"
 
 DAY_INDEX_COLUMNS = ("ms_filename", "net", "sta", "seedchan", "location", "lat", "lon", "sample_rate")
@@ -24,6 +25,7 @@ _DAY_FILE = re.compile(
     r"continuous_waveforms/(?P<year>\d{4})/(?P=year)_(?P<day>\d{3})/"
     r"(?P<net>[A-Z0-9]{2})(?P<sta>[A-Z0-9_]{5})(?P<chan>[A-Z0-9]{3})(?P<loc>[A-Z0-9_]{3})(?P=year)(?P=day)\.ms"
 )
+_EVENT_FOLDER = re.compile(r"\d{4}/\d{4}_\d{3}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\.ms")
 
 
@@ -77,3 +79,25 @@ def day_index_key(day: dt.date, form: str = "parquet") -> str:
 def station_key(net: str, sta: str) -> str:
     """The key of a station's StationXML, all its epochs."""
     return f"FDSNstationXML/{net}/{net}_{sta}.xml"
+
+
+def catalogue_key(year: int, form: str = "parquet") -> str:
+    """The key of a year's catalogue of events, as ``parquet`` or ``csv``."""
+    return f"earthquake_catalogs/index/{form}/year={year:04d}/{year:04d}_catalog_index.{form}"
+
+
+def event_key(event_id: str, day: dt.date, prefix: str = "", ms_filename: str = "") -> str:
+    """The key of the object with an event's waveforms; what a catalogue leaves out follows from the event's id and day.
+
+    Raises ValueError where a part of it could leave the folder of events.
+
+    >>> event_key("39645386", dt.date(2023, 8, 20), "2023/2023_232", "39645386.ms")
+    'event_waveforms/2023/2023_232/39645386.ms'
+    >>> event_key("3031425", dt.date(1992, 6, 28))
+    'event_waveforms/1992/1992_180/3031425.ms'
+    """
+    folder = prefix.strip().strip("/") or f"{day.year:04d}/{day.year:04d}_{day_of_year(day):03d}"
+    name = ms_filename.strip() or f"{event_id}.ms"
+    if not _EVENT_FOLDER.fullmatch(folder) or not _FILE_NAME.fullmatch(name):
+        raise ValueError(f"{folder[:80]!r} and {name[:80]!r} name no event's file")
+    return f"event_waveforms/{folder}/{name}"

@@ -13,6 +13,7 @@ from seisbatch.times import day_of_year
 NAME = "sds"
 ROOT = None
 REGION = None
+STATIONS = None
 HOLDS = "channel-day"
 DAY_INDEX_COLUMNS = ()
 

@@ -1,4 +1,4 @@
-"""What names a run: its job and the parameters that determine its results, the same however often it is resumed."""
+"""What names a run: its job, its output, and the parameters that determine its results, however often it is resumed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+from seisbatch.acquire.objects import StoreSettings
 from seisbatch.config import parameters_id
 
 
@@ -17,6 +18,7 @@ class RunIdentity:
 
     job: ClassVar[str]
     parameters: Mapping[str, Any]
+    out: StoreSettings
 
     @cached_property
     def parameters_id(self) -> str:
@@ -36,3 +38,14 @@ class RunIdentity:
         """What every file of the run's tables says of it."""
         parameters = json.dumps(self.parameters, sort_keys=True, default=str)
         return (("seisbatch.parameters_id", self.parameters_id), ("seisbatch.parameters", parameters))
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """What a step needs to know of the run that it is part of."""
+        return {
+            "run_id": self.run_id,
+            "job": self.job,
+            "out": self.out,
+            "parameters_id": self.parameters_id,
+            "metadata": self.metadata,
+        }

@@ -38,7 +38,6 @@ class CorrelationRun(RunIdentity):
     layout: str
     archive: StoreSettings
     stations: Stations
-    out: StoreSettings
     start: dt.date
     end: dt.date
     channels: str

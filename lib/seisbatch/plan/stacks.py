@@ -35,7 +35,6 @@ class StackRun(RunIdentity):
     job = "stack_ccfs"
 
     ccfs: StoreSettings
-    out: StoreSettings
     start: dt.date
     end: dt.date
     stack_over: str

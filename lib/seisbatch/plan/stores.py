@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seisbatch.acquire.objects import StoreSettings
 from seisbatch.archives import ARCHIVES
-from seisbatch.config import OptionError, OutputOptions, SourceOptions
+from seisbatch.config import ArchiveOptions, OptionError, OutputOptions, SourceOptions
 from seisbatch.steps.stations import Stations
 
 SAMPLE_ROOT = "sample-archive"
@@ -21,12 +21,12 @@ def store_settings(root: str, endpoint: str | None, region: str | None, anonymou
     return StoreSettings(root=root, endpoint=endpoint, region=region, anonymous=anonymous)
 
 
-def layout_of(options: SourceOptions) -> str:
+def layout_of(options: ArchiveOptions) -> str:
     """The layout of an archive; the sample archive has SCEDC's."""
     return "scedc" if options.archive == "sample" else options.archive
 
 
-def archive_store(options: SourceOptions) -> StoreSettings:
+def archive_store(options: ArchiveOptions) -> StoreSettings:
     """The archive that a run reads."""
     layout = ARCHIVES[layout_of(options)]
     root = options.root or (SAMPLE_ROOT if options.archive == "sample" else layout.ROOT)

@@ -15,3 +15,17 @@ class Units:
     frame: DataFrame
     number: int
     outcomes: int
+
+
+@dataclass(frozen=True, eq=False)
+class BatchPlan:
+    """The commit units of a run of one stage, how many units of each kind are planned, and what they will take."""
+
+    batches: Units
+    planned: dict[str, int]
+    told: list[tuple[str, str]]
+    problems: DataFrame | None = None
+
+    def lines(self) -> list[tuple[str, str]]:
+        """What the run will take, for the terminal."""
+        return self.told

@@ -15,15 +15,31 @@ import pyarrow.compute as pc
 
 from seisbatch import __version__
 from seisbatch.acquire.objects import Store
-from seisbatch.outcome import Outcome, RunError
+from seisbatch.outcome import Outcome, RunError, plural
 from seisbatch.report.page import Availability, RecordSection, RunReport, UnitRow, render
 from seisbatch.report.section import record_section
-from seisbatch.schema import CCF, CEMETERY, OUTCOMES, STACK, WF_TIME_SERIES
+from seisbatch.schema import (
+    CCF,
+    CEMETERY,
+    CHANNEL,
+    INDEX,
+    OUTCOMES,
+    RESPONSE,
+    SITE,
+    SOURCE,
+    STACK,
+    WF_MINISEED,
+    WF_TIME_SERIES,
+)
 from seisbatch.sinks.dataset import table_dataset
 
 REPORT_KEY = "report.html"
-FILE_KINDS = ("tile", "source-group", "window-file")
-"""Units that are one file of a table."""
+FILE_KINDS = ("tile", "source-group", "batch")
+"""Units that are one file of a table, and of tables beside it."""
+BESIDE = (CEMETERY, SITE, RESPONSE, WF_MINISEED)
+"""Tables whose files are named as those of the table that they are written with."""
+ALL = (CCF, STACK, INDEX, SOURCE, CHANNEL, WF_TIME_SERIES, *BESIDE)
+READING_KINDS = ("channel-day", "window", "event", "object", "catalogue", "station-file")
 LISTED_UNITS = 12
 AVAILABILITY_ROWS = 400
 AVAILABILITY_COLUMNS = 400
@@ -57,7 +73,8 @@ def reconcile(outcomes: pa.Table, planned: Mapping[str, int]) -> Counter[tuple[s
         distinct = pc.count_distinct(units).as_py()
         if not number == len(units) == distinct:
             raise RunError(
-                f"{number} {kind}s were planned, but there are {len(units)} outcomes of {distinct} units: please report this"
+                f"{number} {plural(kind)} were planned, but there are {len(units)} outcomes of {distinct} units: "
+                "please report this"
             )
     return Counter(zip(outcomes["kind"].to_pylist(), outcomes["outcome"].to_pylist(), strict=True))
 
@@ -65,11 +82,10 @@ def reconcile(outcomes: pa.Table, planned: Mapping[str, int]) -> Counter[tuple[s
 def remove_strangers(store: Store, outcomes: pa.Table) -> None:
     """Delete the tables' files that no unit of this run wrote: an earlier try may have been planned from another index."""
     owned = set(outcomes.filter(pc.field("kind").isin(FILE_KINDS))["s3key"].to_pylist())
-    for table in (CCF, STACK, WF_TIME_SERIES, CEMETERY):
+    beside = {key.partition("/")[2] for key in owned}
+    for table in ALL:
         keys = [key for key, _ in store.list(f"{table.name}/")]
-        # The cemetery's files are named as those of the segments that they were written with.
-        named = {key: f"{WF_TIME_SERIES.name}/{key.partition('/')[2]}" if table is CEMETERY else key for key in keys}
-        store.delete([key for key in keys if named[key] not in owned])
+        store.delete([key for key in keys if key not in owned and (table not in BESIDE or key.partition("/")[2] not in beside)])
 
 
 def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str, Any]:
@@ -123,13 +139,14 @@ def _tables(store: Store, outcomes: pa.Table) -> dict[str, dict[str, int]]:
     """Files, rows and bytes of every table that the tiles wrote, and of the outcomes themselves."""
     tables: dict[str, dict[str, int]] = {}
     for row in outcomes.filter(pc.field("kind").isin(FILE_KINDS) & (pc.field("bytes_written") > 0)).to_pylist():
-        table = tables.setdefault(row["s3key"].partition("/")[0], {"files": 0, "rows": 0, "bytes": 0})
-        table["files"] += 1
-        table["rows"] += row["windows"]
-        table["bytes"] += row["bytes_written"]
-    if cemetery := table_dataset(store.settings, CEMETERY):
-        files = list(store.list(f"{CEMETERY.name}/"))
-        tables[CEMETERY.name] = {"files": len(files), "rows": cemetery.count_rows(), "bytes": sum(n for _, n in files)}
+        told = tables.setdefault(row["s3key"].partition("/")[0], {"files": 0, "rows": 0, "bytes": 0})
+        told["files"] += 1
+        told["rows"] += row["windows"]
+        told["bytes"] += row["bytes_written"]
+    for table in BESIDE:
+        if dataset := table_dataset(store.settings, table):
+            files = list(store.list(f"{table.name}/"))
+            tables[table.name] = {"files": len(files), "rows": dataset.count_rows(), "bytes": sum(n for _, n in files)}
     files = list(store.list(f"{OUTCOMES.name}/"))
     tables[OUTCOMES.name] = {"files": len(files), "rows": outcomes.num_rows, "bytes": sum(n for _, n in files)}
     return tables
@@ -185,7 +202,7 @@ def _units(outcomes: pa.Table) -> list[UnitRow]:
 
 def _totals(outcomes: pa.Table, seconds: float) -> list[tuple[str, str]]:
     """Labels and values: bytes, seconds and rates, by kind of unit."""
-    fetched = pc.sum(outcomes.filter(pc.field("kind").isin(("channel-day", "window")))["bytes_read"]).as_py() or 0
+    fetched = pc.sum(outcomes.filter(pc.field("kind").isin(READING_KINDS))["bytes_read"]).as_py() or 0
     totals = [("Wall time", f"{seconds:,.1f} s")]
     if fetched:
         totals.append(("Archive read at", f"{fetched / 1e6 / seconds:,.1f} MB/s"))
@@ -193,10 +210,10 @@ def _totals(outcomes: pa.Table, seconds: float) -> list[tuple[str, str]]:
         units = outcomes.filter(pc.field("kind") == kind)
         read, written, spent = (pc.sum(units[name]).as_py() or 0 for name in ("bytes_read", "bytes_written", "seconds"))
         totals += [
-            (f"{kind}s: read", f"{read / 1e6:,.1f} MB"),
-            (f"{kind}s: written", f"{written / 1e6:,.1f} MB"),
-            (f"{kind}s: time in units", f"{spent:,.1f} s"),
-            (f"{kind}s: mean of a unit", f"{1000 * spent / units.num_rows:,.0f} ms"),
+            (f"{plural(kind)}: read", f"{read / 1e6:,.1f} MB"),
+            (f"{plural(kind)}: written", f"{written / 1e6:,.1f} MB"),
+            (f"{plural(kind)}: time in units", f"{spent:,.1f} s"),
+            (f"{plural(kind)}: mean of a unit", f"{1000 * spent / units.num_rows:,.0f} ms"),
         ]
     return totals
 

@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
-from seisbatch.outcome import Outcome
+from seisbatch.outcome import Outcome, plural
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +153,7 @@ def _verdict(report: RunReport) -> str:
         share = bad / found if found else 0.0
         good = good and found == planned and share <= report.max_bad_fraction
         balance = f"all {planned:,} planned" if found == planned else f"{found:,} of {planned:,} planned"
-        lines.append(f"{kind}s: {balance} have an outcome, {bad:,} bad ({share:.1%})")
+        lines.append(f"{plural(kind)}: {balance} have an outcome, {bad:,} bad ({share:.1%})")
     limit = f"Up to {report.max_bad_fraction:.0%} bad are tolerated."
     headline = "The run is whole." if good else "The run needs a look."
     return (

@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 
 from seisbatch.acquire.objects import StoreSettings, open_store
-from seisbatch.acquire.stationxml import ChannelEpoch, coordinates_at, read_stations
+from seisbatch.acquire.stationxml import ChannelEpoch, epoch_at, epoch_id, place_at, read_stations
 from seisbatch.archives import ARCHIVES
 from seisbatch.names import Channel
 from seisbatch.outcome import Denied, Missing, UnitError
@@ -28,18 +28,43 @@ class Stations:
         return [key] if self.of_archive else [f"{net}_{sta}.xml", f"{net}/{net}_{sta}.xml", key]
 
 
+@dataclass(frozen=True)
+class Site:
+    """Where a channel stood at an instant [degrees, km], the ids of its epochs where StationXML has them, and remarks."""
+
+    lat: float | None
+    lon: float | None
+    elev: float | None
+    site_id: str | None
+    channel_id: str | None
+    notes: tuple[str, ...]
+
+    def columns(self) -> dict[str, float | str | None]:
+        """As columns of a table."""
+        return {"lat": self.lat, "lon": self.lon, "elev": self.elev, "site_id": self.site_id, "channel_id": self.channel_id}
+
+
+def site_of(stations: Stations, name: Channel, instant_ns: int, of_index: Place) -> Site:
+    """A channel's site from the StationXML epochs at an instant; coordinates else from the index, which is a remark."""
+    epochs, trouble = station_epochs(stations, name.net, name.sta)
+    own = epoch_at(epochs, name, instant_ns)
+    station = epoch_at(epochs, Channel(name.net, name.sta, "", ""), instant_ns)
+    place = place_at(epochs, name, instant_ns)
+    site_id = epoch_id(name.station, station.start_ns) if station else None
+    channel_id = epoch_id(name, own.start_ns) if own else None
+    if place is not None:
+        return Site(place.lat, place.lon, place.elevation / 1000, site_id, channel_id, ())
+    trouble = trouble or "StationXML has no epoch of the channel"
+    told = "coordinates unknown" if None in of_index else "coordinates from the index"
+    return Site(*of_index, None, site_id, channel_id, (f"{trouble}: {told}",))
+
+
 def coordinates(
     stations: Stations, name: Channel, instant_ns: int, of_index: Place
 ) -> tuple[float | None, float | None, list[str]]:
-    """Latitude and longitude from the StationXML epoch at an instant, else from the index; a note where not from StationXML."""
-    epochs, trouble = station_epochs(stations, name.net, name.sta)
-    place = coordinates_at(epochs, name, instant_ns)
-    if place is not None:
-        return place[0], place[1], []
-    trouble = trouble or "StationXML has no epoch of the channel"
-    if None not in of_index:
-        return *of_index, [f"{trouble}: coordinates from the index"]
-    return None, None, [f"{trouble}: coordinates unknown"]
+    """Latitude and longitude as :func:`site_of` has them; a note where they are not from StationXML."""
+    site = site_of(stations, name, instant_ns, of_index)
+    return (None, None, list(site.notes)) if None in (site.lat, site.lon) else (site.lat, site.lon, list(site.notes))
 
 
 @functools.lru_cache(maxsize=4096)

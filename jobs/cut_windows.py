@@ -1,11 +1,13 @@
-"""Windows out of day files: what every channel recorded from one time to another.
+"""Windows out of day files: what every channel recorded about a time, about events, or about arrivals.
 
-The index names the channel-days that a window touches; of each only the bytes that hold the window are fetched. Pieces of
-a window that crosses midnight or lies about a gap are joined where nothing is between them. A channel without a sample in
-the window is a row of the cemetery, with its reason.
+The index names the channel-days that a window touches; of each only the bytes that hold the window are fetched. Windows
+are relative to one time, to origin times, to arrivals that are predicted for every channel, or to a table of arrivals.
+Pieces of a window that crosses midnight or lies about a gap are joined where nothing is between them. A channel without a
+sample in the window is a row of the cemetery, with its reason.
 
   ./submit.sh cut_windows
   ./submit.sh cut_windows --archive scedc --time 2011-03-11T05:46:23.2 --from 100 --to 3700 --channels 'CI.*.*.*' --out OUT
+  ./submit.sh cut_windows --archive scedc --events events.xml --phases P,Pdiff --from -60 --to 300 --out OUT
 """
 
 import sys
@@ -18,13 +20,16 @@ if TYPE_CHECKING:
 
 
 def flow(app: "App", options: CutWindows) -> None:
-    from seisbatch.plan.windows import window_plan, window_run
+    from seisbatch.plan.windows import window_anchors, window_plan, window_run
     from seisbatch.steps.windows import write_windows
 
-    run = window_run(options)  # options resolved: which window of which archive
+    run = window_run(options)  # options resolved: which windows of which archive
     if not options.plan and not app.begin(run):  # complete already
         return
-    plan = window_plan(app.index(run), run)  # commit units: batches of channels
+    app.prepare(is_sample=run.is_sample, stores=[run.archive, run.stations.store])
+    anchors = window_anchors(run)  # a time, events or arrivals
+    index = app.index(run, anchors.days)
+    plan = window_plan(app.spark, index, anchors, run)  # commit units: batches of windows
     if app.announce(plan, only=options.plan):
         app.run(write_windows, run.windows, plan.batches)  # fetch by range, cut; a file of segments a batch
         app.finish(run, plan)  # reconcile, report, exit code

@@ -46,6 +46,7 @@ UNITS_A_TASK = 2
 EVENLY_SPREAD_UNITS = 20_000
 INDEX_DAYS_A_TASK = 8
 YEAR_DAYS = 366
+EPOCH = dt.date(1970, 1, 1)
 
 Settings = TypeVar("Settings")
 Step = Callable[[Settings, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -81,10 +82,6 @@ class ArchiveRun(Run, Protocol):
     def stations(self) -> Stations: ...
     @property
     def layout(self) -> str: ...
-    @property
-    def start(self) -> dt.date: ...
-    @property
-    def end(self) -> dt.date: ...
     @property
     def channels(self) -> str: ...
 
@@ -139,14 +136,16 @@ class App:
         for store in stores:
             open_store(store).require()
 
-    def index(self, run: ArchiveRun) -> DataFrame:
-        """Rows of ``CHANNEL_DAY``: every channel-day that the archive's index names and the options select."""
+    def index(self, run: ArchiveRun, days: Sequence[dt.date]) -> DataFrame:
+        """Rows of ``CHANNEL_DAY``: every channel-day that the archive's index names and the options select, of some days."""
         self.prepare(is_sample=run.is_sample, stores=(run.archive, run.stations.store))
-        n_days = (run.end - run.start).days
-        log.info("reading the index of %s in %s, %d days from %s", run.layout, run.archive.root, n_days, run.start)
+        log.info("reading the index of %s in %s, %d days from %s", run.layout, run.archive.root, len(days), days[0])
+        spark = self.spark
         days_a_task = YEAR_DAYS if lists_years(ARCHIVES[run.layout]) else INDEX_DAYS_A_TASK
-        dates = self.spark.range(0, n_days, 1, max(1, n_days // days_a_task)).select(
-            F.date_add(F.lit(run.start), F.col("id").cast("int")).alias("date")
+        since = ",".join(str((day - EPOCH).days) for day in days)
+        day = F.element_at(F.split(F.lit(since), ","), F.col("id").cast("int") + 1).cast("int")
+        dates = spark.range(0, len(days), 1, max(1, len(days) // days_a_task)).select(
+            F.date_add(F.lit(EPOCH), day).alias("date")
         )
         settings = IndexSettings(run.layout, run.archive, run.channels)
         return dates.mapInArrow(functools.partial(read_indexes, settings), CHANNEL_DAY.spark())

@@ -131,17 +131,7 @@ class StackCcfs(OutputOptions, RunOptions):
     channels: Annotated[str, Field(min_length=1)]
 
 
-class CutWindows(SourceOptions, OutputOptions, RunOptions):
-    """Options of cut_windows."""
-
-    time: str
-    from_: Annotated[float, Field(alias="from")]
-    to: float
-    channels: Annotated[str, Field(min_length=1)]
-    gaps: Literal["pieces", "whole"]
-    data_tag: Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
-
-
+NoText = Annotated[str | None, _word_is_none("none")]
 NoLimit = Annotated[float | None, _word_is_none("none")]
 
 
@@ -172,6 +162,21 @@ class ExtractEvents(SourceOptions, EventOptions, OutputOptions, RunOptions):
 
     events: AutoText
     channels: Annotated[str, Field(min_length=1)]
+    data_tag: DataTag
+
+
+class CutWindows(SourceOptions, EventOptions, OutputOptions, RunOptions):
+    """Options of cut_windows."""
+
+    time: AutoText
+    events: NoText
+    arrivals: NoText
+    phases: NoText
+    model: Literal["iasp91", "ak135", "prem", "1066a", "jb", "pwdk", "sp6", "herrin"]
+    from_: Annotated[float, Field(alias="from")]
+    to: float
+    channels: Annotated[str, Field(min_length=1)]
+    gaps: Literal["pieces", "whole"]
     data_tag: DataTag
 
 

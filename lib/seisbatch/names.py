@@ -107,7 +107,19 @@ class ChannelPatterns:
         return None if any(set("*?[") & set(net) for net in found) else found
 
     def matches(self, name: Channel) -> bool:
-        return any(all(map(fnmatch.fnmatchcase, name, parts)) for parts in self._patterns)
+        return self.may_match(*name)
+
+    def may_match(self, net: str, sta: str, loc: str | None, chan: str | None) -> bool:
+        """Whether a channel matches, as far as its codes are known.
+
+        >>> ChannelPatterns("IU.*.00.BHZ").may_match("IU", "ANMO", None, None)
+        True
+        """
+        codes = (net, sta, loc, chan)
+        return any(
+            all(code is None or fnmatch.fnmatchcase(code, part) for code, part in zip(codes, parts, strict=True))
+            for parts in self._patterns
+        )
 
 
 class Pair(NamedTuple):

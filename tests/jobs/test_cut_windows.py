@@ -67,7 +67,7 @@ def test_every_indexed_channel_is_accounted_for(out, sample_archive):
     assert {row["unit"].partition("/")[0] for row in buried} == set(BAD)
     assert all(row["reason"] for row in buried)
     manifest = json.loads((out / "manifest.json").read_text())
-    assert manifest["planned"] == {"window": 24, "window-file": 1}
+    assert manifest["planned"] == {"window": 24, "batch": 1}
     assert manifest["tables"]["cemetery"]["rows"] == len(BAD)
     live = rows(out, "wf_TimeSeries")
     assert len({row["id"] for row in live}) == len(live) == manifest["tables"]["wf_TimeSeries"]["rows"]

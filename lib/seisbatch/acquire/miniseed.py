@@ -24,6 +24,8 @@ MAX_SEGMENTS = 10_000
 """Of one channel in one object: libmseed's search for a record's place takes time that grows as their square."""
 MAX_CHANNELS = 100_000
 MAX_RATE = 1e7
+LONGEST_RECORD = 10_485_760
+"""bytes, libmseed's limit."""
 
 _CHUNK_BYTES = 1_000_000
 _MANY_CHANNELS = 500

@@ -19,7 +19,7 @@ from seisbatch.steps.correlate import CorrelateSettings
 from seisbatch.steps.pairs import PairSelection, pair_selection
 from seisbatch.steps.spectra import SpectraSettings, ahead_bytes
 from seisbatch.steps.stations import Stations
-from seisbatch.times import parse_day
+from seisbatch.times import days_from, parse_day
 
 RESULT_VERSION = 1
 """Raised whenever the same parameters give other numbers than before, so that results never mix."""
@@ -52,6 +52,11 @@ class CorrelationRun(RunIdentity):
     def source(self) -> str:
         """Where the data come from: results of other places never mix."""
         return self.archive.place
+
+    @property
+    def days(self) -> list[dt.date]:
+        """The days that are correlated."""
+        return days_from(self.start, self.end)
 
     @property
     def spectra(self) -> SpectraSettings:

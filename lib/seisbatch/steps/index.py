@@ -16,7 +16,7 @@ from seisbatch.acquire.miniseed import MAX_RATE
 from seisbatch.acquire.objects import Store, StoreSettings, open_store
 from seisbatch.archives import ARCHIVES
 from seisbatch.archives.layout import IndexedLayout, Layout, lists_years
-from seisbatch.names import Channel, ChannelPatterns, channel
+from seisbatch.names import ChannelPatterns, channel
 from seisbatch.outcome import Corrupt, Denied, Missing, Outcome, RunError, UnitError
 from seisbatch.schema import CHANNEL_DAY, DOUBLE, STRING
 
@@ -92,14 +92,15 @@ def listed(listing: Listing, day: dt.date, patterns: ChannelPatterns) -> list[di
             if not lists_years(layout):
                 problems.append(_problem(f"listing/{day}/{key}", day, Outcome.REJECTED, f"listing: {error}"))
             continue
-        if name.date == day and name.chan is not None and name.loc is not None:
-            of = Channel(name.net, name.sta, name.loc, name.chan)
-            unit = f"{of}/{day}"
-            if unit in rows and patterns.matches(of):
-                reason = f"{of} stands there twice; {rows[unit]['s3key']} is read"
-                problems.append(_problem(f"{unit}/{key}", day, Outcome.REJECTED, reason))
-            elif patterns.matches(of):
-                rows[unit] = {"unit": unit, "date": day, **of._asdict(), "s3key": key, "size": size}
+        if name.date != day or not patterns.may_match(name.net, name.sta, name.loc, name.chan):
+            continue
+        codes = {"net": name.net, "sta": name.sta, "loc": name.loc, "chan": name.chan}
+        unit = f"{'.'.join(code for code in codes.values() if code is not None)}/{day}"
+        if unit in rows:
+            reason = f"{unit.partition('/')[0]} stands there twice; {rows[unit]['s3key']} is read"
+            problems.append(_problem(f"{unit}/{key}", day, Outcome.REJECTED, reason))
+        else:
+            rows[unit] = {"unit": unit, "date": day, **codes, "s3key": key, "size": size}
     return sorted(rows.values(), key=lambda row: row["unit"]) + problems
 
 

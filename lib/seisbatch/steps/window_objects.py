@@ -1,0 +1,133 @@
+"""The objects that windows are cut from, read ahead of their use: by range, whole, or, where they are large, in chunks."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seisbatch.acquire.ahead import Budget
+from seisbatch.acquire.chunks import record_chunks
+from seisbatch.acquire.miniseed import decode
+from seisbatch.acquire.objects import Store
+from seisbatch.acquire.window import Records, Span, read_records
+from seisbatch.names import Channel
+from seisbatch.outcome import Corrupt, UnitError
+from seisbatch.process.pieces import cut
+from seisbatch.process.segments import Segment
+
+IN_FLIGHT = 64
+"""Objects that a worker reads at a time: most of that time is waiting for the store."""
+IN_CHUNKS_BYTES = 32_000_000
+"""Objects above this size that have to be read whole are read in chunks."""
+
+Pieces = dict[Channel, list[Segment]]
+
+
+@dataclass(frozen=True)
+class ObjectRequest:
+    """An object, the channel that is looked for in it (None where any is), the window, and when the object should begin."""
+
+    key: str
+    name: Channel | None
+    span: Span
+    begins_ns: int
+
+
+@dataclass(frozen=True)
+class Whole:
+    """An object's bytes; or, of one that is read in chunks, just its size."""
+
+    body: Any
+    size: int
+
+
+Found = Records | Whole | UnitError
+
+
+def read_ahead(
+    store: Store, requests: Sequence[ObjectRequest], max_bytes: int, beside: Callable[[ObjectRequest], None]
+) -> Iterator[Found]:
+    """What each request finds, in turn, several read at a time; a UnitError is handed over, not raised.
+
+    What is read by range takes at most half of ``max_bytes``, objects that are read whole the other half; one is given back
+    when the next is asked for. ``beside`` is run with each request, to fetch what else it needs.
+    """
+    budget = Budget(max_bytes // 2)
+    waiting: deque[tuple[int, Future[Found]]] = deque()
+
+    def read(number: int, request: ObjectRequest) -> Found:
+        try:
+            beside(request)
+            return _read(store, request, max_bytes // 2 // IN_FLIGHT, lambda size: budget.take(number, size))
+        except UnitError as error:
+            return error
+        except ValueError as error:
+            return Corrupt(str(error))
+        finally:
+            budget.take(number, 0)
+
+    with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="window") as pool:
+        try:
+            for number, request in enumerate(requests):
+                waiting.append((number, pool.submit(read, number, request)))
+                if len(waiting) >= IN_FLIGHT:
+                    yield from _consume(waiting, budget)
+            while waiting:
+                yield from _consume(waiting, budget)
+        finally:
+            budget.close()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _consume(waiting: deque[tuple[int, Future[Found]]], budget: Budget) -> Iterator[Found]:
+    number, future = waiting.popleft()
+    found = future.result()
+    del future
+    yield found
+    del found
+    budget.give_back(number)
+
+
+def _read(store: Store, request: ObjectRequest, range_bytes: int, take: Callable[[int], bool]) -> Found:
+    if request.name is not None:
+        found = read_records(store, request.key, request.name, request.span, begins_ns=request.begins_ns, max_bytes=range_bytes)
+        if found is not None:
+            return found
+    size = store.size(request.key)
+    if size > IN_CHUNKS_BYTES:
+        return Whole(None, size)
+    if not take(size):
+        return UnitError("no longer wanted")
+    return Whole(store.get(request.key), size)
+
+
+def pieces_of(
+    store: Store, request: ObjectRequest, found: Found, choose: Callable[[dict[Channel, list[Segment]]], Pieces]
+) -> Pieces:
+    """What an object holds of a window, by channel, copied out of it; ``choose`` takes the channels that are wanted.
+
+    Raises the UnitError that reading ended with, and Corrupt where the object is damaged.
+    """
+    if isinstance(found, UnitError):
+        raise found
+    if isinstance(found, Whole) and found.body is None:
+        pieces: Pieces = {}
+        for chunk in record_chunks(store, request.key, found.size):
+            for name, parts in _cut(decode(chunk), request.span).items():
+                pieces.setdefault(name, []).extend(parts)
+        return choose(pieces)
+    if not len(found.body):
+        raise Corrupt(f"{request.key}: 0 bytes")
+    return _cut(choose(decode(found.body)), request.span)
+
+
+def _cut(segments: Pieces, span: Span) -> Pieces:
+    return {
+        name: [Segment(part.start_ns, part.rate, np.array(part.samples)) for part in cut(parts, span.start_ns, span.end_ns)]
+        for name, parts in segments.items()
+    }

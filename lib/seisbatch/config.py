@@ -286,7 +286,7 @@ def parse(job: str, model: type[Model], argv: Sequence[str], description: str = 
     """
     options = options_of(job)
     parser = _parser(job, description, options)
-    known, unknown = parser.parse_known_args(list(argv))
+    known, unknown = parser.parse_known_args(_with_negative_values(argv))
     if unknown:
         raise OptionError(_unknown(unknown, options))
     given = vars(known)
@@ -298,6 +298,17 @@ def parse(job: str, model: type[Model], argv: Sequence[str], description: str = 
         return model.model_validate(values)
     except ValidationError as error:
         raise OptionError("\n".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _with_negative_values(argv: Sequence[str]) -> list[str]:
+    """Values such as ``-119,-116,33,36`` tied to their options: argparse would take them for options themselves."""
+    words: list[str] = []
+    for word in argv:
+        if words and re.match(r"-[\d.]", word) and re.fullmatch(r"--[a-z][a-z-]*", words[-1]):
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
 
 
 def _unknown(words: Sequence[str], options: Sequence[Option]) -> str:

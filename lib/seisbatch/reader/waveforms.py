@@ -19,6 +19,8 @@ from seisbatch.schema import WF_TIME_SERIES
 from seisbatch.sinks.dataset import table_dataset
 
 MAX_BYTES = 4_000_000_000
+_SOURCE = {"time": "source_time", "latitude": "source_lat", "longitude": "source_lon", "depth": "source_depth",
+           "magnitude": "magnitude"}  # fmt: skip
 _WILDCARDS = frozenset("*?[")
 
 
@@ -30,6 +32,7 @@ def read_waveforms(
     chan: str = "*",
     *,
     data_tag: str | None = None,
+    source_id: str | None = None,
     start: str | dt.datetime | None = None,
     end: str | dt.datetime | None = None,
     endpoint: str | None = None,
@@ -39,10 +42,13 @@ def read_waveforms(
 
     ``path`` is the job's ``--out``, a folder or ``s3://bucket/prefix`` (with ``endpoint`` and ``region`` where they are not
     Amazon's own). ``net``, ``sta``, ``loc`` and ``chan`` may hold ``*``, ``?`` and ``[...]``; an empty location is ``""``.
-    ``start`` and ``end`` (UTC) keep the segments that begin before ``end`` and end at ``start`` or after it, whole.
+    ``source_id`` keeps the segments of one event, ``start`` and ``end`` (UTC) those that begin before ``end`` and end at
+    ``start`` or after it, whole.
 
     The samples are as recorded, their type too. Each trace has its exact sampling rate and ``stats.coordinates`` (latitude and
-    longitude in degrees) where they are known, ``stats.data_tag``, and ``stats.s3key``: the objects it comes from.
+    longitude in degrees, elevation in m) where they are known, ``stats.data_tag``, ``stats.window``, and ``stats.s3key``: the
+    objects it comes from. One of an event has ``stats.source`` (``source_id``, ``time``, ``latitude``, ``longitude``, ``depth``
+    in km, ``magnitude``), one cut about an arrival ``stats.phase`` and ``stats.arrival``.
 
     Raises FileNotFoundError where the path holds no such table, KeyError where nothing matches, and ValueError where it
     would be more than 4 GB.
@@ -53,7 +59,7 @@ def read_waveforms(
     if dataset is None:
         raise FileNotFoundError(f"{path} holds no {WF_TIME_SERIES.name} table")
     patterns = dict(zip(Channel._fields, (net, sta, "" if loc == "--" else loc, chan), strict=True))
-    condition = _condition(patterns, data_tag, start, end)
+    condition = _condition(patterns, {"data_tag": data_tag, "source_id": source_id}, start, end)
     names = dataset.to_table(columns=[*Channel._fields, "npts"], filter=condition)
     n_samples = pc.sum(names["npts"]).as_py() or 0
     if 4 * n_samples > MAX_BYTES:
@@ -70,11 +76,10 @@ def read_waveforms(
 
 
 def _condition(
-    patterns: dict[str, str], data_tag: str | None, start: str | dt.datetime | None, end: str | dt.datetime | None
+    patterns: dict[str, str], exact: dict[str, str | None], start: str | dt.datetime | None, end: str | dt.datetime | None
 ) -> pc.Expression | None:
     terms = [pc.field(code) == text for code, text in patterns.items() if not _WILDCARDS & set(text)]
-    if data_tag is not None:
-        terms.append(pc.field("data_tag") == data_tag)
+    terms += [pc.field(column) == text for column, text in exact.items() if text is not None]
     if start is not None:
         terms.append(pc.field("endtime") >= _instant(start))
     if end is not None:
@@ -96,9 +101,17 @@ def _trace(row: dict[str, Any]) -> Trace:
         **dict(zip(("network", "station", "location", "channel"), (row[code] for code in Channel._fields), strict=True)),
         "starttime": UTCDateTime(row["starttime"]),
         "sampling_rate": row["sampling_rate"],
-        "data_tag": row["data_tag"],
-        "s3key": row["s3key"],
+        **{key: row[key] for key in ("data_tag", "window", "s3key")},
     }
     if row["lat"] is not None and row["lon"] is not None:
         header["coordinates"] = AttribDict(latitude=row["lat"], longitude=row["lon"])
+        if row["elev"] is not None:
+            header["coordinates"].elevation = 1000 * row["elev"]
+    if row["source_id"] is not None:
+        header["source"] = AttribDict(source_id=row["source_id"])
+        for key, column in _SOURCE.items():
+            if row[column] is not None:
+                header["source"][key] = UTCDateTime(row[column]) if key == "time" else row[column]
+    if row["phase"] is not None:
+        header |= {"phase": row["phase"], "arrival": UTCDateTime(row["arrival"])}
     return Trace(segment.samples, header)

@@ -103,18 +103,18 @@ def read_sources(options: ArchiveOptions, path: str | None, selection: SourceSel
         settings, keys = catalogues(options, path, selection)
         store = open_store(settings)
         store.require()
-        rows = [row for name, _, names in keys for row in _rows(store, names, layout_of(options), name)]
+        rows = [row for _, _, names in keys for row in _rows(store, names, layout_of(options))]
     unique = {row["source_id"]: row for row in reversed(rows) if selection.wants(row)}
     if not unique:
         raise OptionError(f"none of {len(rows):,} events is selected")
     return sorted(unique.values(), key=lambda row: (row["time"], row["source_id"]))
 
 
-def _rows(store: Store, keys: list[str], layout: str, name: str) -> list[dict[str, Any]]:
+def _rows(store: Store, keys: list[str], layout: str) -> list[dict[str, Any]]:
     try:
         return read_any(store, keys, layout)[2][0]
     except Missing as error:
-        raise RunError(f"there is no catalogue {name} in {store.settings.root}: {error}") from error
+        raise RunError(f"there is no catalogue {' or '.join(keys)} in {store.settings.root}") from error
     except UnitError as error:
         raise RunError(f"catalogue {keys[0]} cannot be read: {error}") from error
 

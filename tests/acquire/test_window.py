@@ -9,11 +9,13 @@ import pytest
 from miniseed_files import OBSPY, REAL, START_NS, obspy_records, records
 from seisbatch.acquire.miniseed import decode
 from seisbatch.acquire.objects import Store, StoreSettings
+from seisbatch.acquire.pack import Recorded
 from seisbatch.acquire.window import WHOLE_BYTES, Records, Span, read_records
 from seisbatch.names import Channel
 from seisbatch.outcome import Missing, UnitError
 from seisbatch.process.pieces import cut
 from seisbatch.process.segments import Segment
+from seisbatch.steps.window_objects import ObjectRequest, pieces_of
 
 SECOND = 10**9
 DAY = 86_400 * SECOND
@@ -98,7 +100,7 @@ def test_a_window_by_range_is_the_window_of_the_whole(name: str, store: Store) -
     data = MADE[name]
     store.put("k", data)
     whole = decode(data)
-    ranged = 0
+    ranged = recorded = 0
     for start_ns, end_ns in windows(data, 80, len(name)):
         found = read(store, start_ns, end_ns)
         if found is None:
@@ -107,7 +109,24 @@ def test_a_window_by_range_is_the_window_of_the_whole(name: str, store: Store) -
         expected = {channel: cut(segments, start_ns, end_ns) for channel, segments in whole.items()}
         some = pieces(found.body, start_ns, end_ns) if len(found.body) else {}
         assert_same(some, {channel: segments for channel, segments in expected.items() if segments})
+        if len(found.body):
+            recorded += own_records_hold_the_same(store, found, Span(start_ns, end_ns))
     assert ranged > 30  # most windows need no whole file
+    if name.startswith(("records", "little", "big", "floats")):
+        assert recorded > 20
+
+
+def own_records_hold_the_same(store: Store, found: Records, span: Span) -> int:
+    """What is kept of an object's own records decodes to the samples that were cut; how many pieces were kept so."""
+    (name,) = decode(found.body)
+    cut_out = pieces_of(store, ObjectRequest("k", name, span, START_NS), found, dict)
+    kept = [segment for segment in cut_out[name] if isinstance(segment, Recorded)]
+    for segment in kept:
+        ((again,),) = decode(segment.records).values()
+        np.testing.assert_array_equal(again.samples, segment.samples)
+        assert again.samples.dtype == segment.samples.dtype
+        assert abs(again.start_ns - segment.start_ns) < 0.1 * SECOND / segment.rate
+    return len(kept)
 
 
 @pytest.mark.parametrize("name", WHOLE_ONLY)

@@ -32,16 +32,20 @@ MAX_GUESSES = 6
 
 _RECORD_LENGTHS = (512, 4096, 1024, 256, 2048, 128)
 _HEADER = np.dtype([("skipped", "V20"), ("year", "u2"), ("day", "u2"), ("hour", "u1"), ("minute", "u1"), ("second", "u1"),
-                    ("unused", "u1"), ("fraction", "u2")])  # fmt: skip
+                    ("unused", "u1"), ("fraction", "u2"), ("n_samples", "u2")])  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Records:
-    """Whole records of an object that hold a window, how many bytes were fetched for them, and the object's size."""
+    """Whole records of an object that hold a window, how many bytes were fetched for them, and the object's size.
+
+    ``length`` is that of each record, where they are of one length, of one channel, and one after another in time.
+    """
 
     body: Any
     n_fetched: int
     size: int
+    length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,10 @@ def read_records(
         ends_after = stop == n_records or high.end_ns >= window.end_ns + GUARD_NS
         if begins_before and ends_after:
             if window.start_ns < last.end_ns or first == 0:
-                return Records(body, n_fetched, size)
+                return Records(body, n_fetched, size, length)
             # Beyond the end there is nothing, if the object is in order: its beginning tells.
             head = _record(memoryview(store.get_range(key, 0, length)))
-            return Records(body, n_fetched + length, size) if head and head.start_ns <= low.start_ns else None
+            return Records(body, n_fetched + length, size, length) if head and head.start_ns <= low.start_ns else None
         known += [(low.start_ns, first), (high.end_ns, stop)]
     return None
 
@@ -140,10 +144,22 @@ def _is_in_order(body: Any, length: int) -> bool:
     headers = np.frombuffer(body, np.uint8).reshape(-1, length)
     if (headers[:, 8:20] != headers[0, 8:20]).any():  # station, location, channel, network
         return False
-    fields = headers[:, :30].copy().view(_HEADER)[:, 0]
+    return bool((np.diff(_begin(_fields(headers))) >= 0).all())
+
+
+def _fields(headers: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+    """Fixed headers of records, in their own byte order."""
+    fields = headers[:, : _HEADER.itemsize].copy().view(_HEADER)[:, 0]
     if not 1900 <= int(fields["year"][0]) <= 2100:
-        fields = headers[:, :30].copy().view(_HEADER.newbyteorder())[:, 0]
-    return bool((np.diff(_begin(fields)) >= 0).all())
+        fields = headers[:, : _HEADER.itemsize].copy().view(_HEADER.newbyteorder())[:, 0]
+    return fields
+
+
+def sample_numbers(records: Records) -> npt.NDArray[np.int64]:
+    """The number of the first sample of each record of one length, and of the sample after the last."""
+    assert records.length
+    fields = _fields(np.frombuffer(records.body, np.uint8).reshape(-1, records.length))
+    return np.concatenate(([0], np.cumsum(fields["n_samples"].astype(np.int64))))
 
 
 def _begin(fields: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

@@ -15,15 +15,17 @@ EDGE = 0.05
 
 def cut(segments: Sequence[Segment], start_ns: int, end_ns: int) -> list[Segment]:
     """Samples of the segments whose time is in ``[start_ns, end_ns)``, to :data:`EDGE` of a sample, as segments in order."""
-    found = []
-    for segment in segments:
-        first, stop = (
-            int(np.ceil((instant - segment.start_ns) * segment.rate / SECOND_NS - EDGE)) for instant in (start_ns, end_ns)
-        )
-        first, stop = max(0, first), min(len(segment.samples), stop)
-        if stop > first:
-            found.append(segment.part(first, stop))
-    return sorted(found, key=lambda segment: segment.start_ns)
+    found = [(segment, numbers_inside(segment, start_ns, end_ns)) for segment in segments]
+    pieces = [segment.part(first, stop) for segment, (first, stop) in found if stop > first]
+    return sorted(pieces, key=lambda piece: piece.start_ns)
+
+
+def numbers_inside(segment: Segment, start_ns: int, end_ns: int) -> tuple[int, int]:
+    """The first sample of a segment in ``[start_ns, end_ns)`` and the one after the last; not below it where there is none."""
+    first, stop = (
+        int(np.ceil((instant - segment.start_ns) * segment.rate / SECOND_NS - EDGE)) for instant in (start_ns, end_ns)
+    )
+    return max(0, first), min(len(segment.samples), stop)
 
 
 def join(pieces: Sequence[Segment]) -> list[Segment]:

@@ -14,10 +14,11 @@ from seisbatch.acquire.ahead import Budget
 from seisbatch.acquire.chunks import record_chunks
 from seisbatch.acquire.miniseed import decode
 from seisbatch.acquire.objects import Store
+from seisbatch.acquire.pack import cut_records
 from seisbatch.acquire.window import Records, Span, read_records
 from seisbatch.names import Channel
 from seisbatch.outcome import Corrupt, UnitError
-from seisbatch.process.pieces import cut
+from seisbatch.process.pieces import cut, numbers_inside
 from seisbatch.process.segments import Segment
 
 IN_FLIGHT = 64
@@ -123,7 +124,14 @@ def pieces_of(
         return choose(pieces)
     if not len(found.body):
         raise Corrupt(f"{request.key}: 0 bytes")
-    return _cut(choose(decode(found.body)), request.span)
+    decoded = decode(found.body)
+    chosen = choose(decoded)
+    if isinstance(found, Records) and len(decoded) == 1 and chosen.keys() == decoded.keys():
+        ((name, segments),) = chosen.items()
+        if len(segments) == 1:
+            first, stop = numbers_inside(segments[0], request.span.start_ns, request.span.end_ns)
+            return {name: [cut_records(name, segments[0], found, first, stop)] if stop > first else []}
+    return _cut(chosen, request.span)
 
 
 def _cut(segments: Pieces, span: Span) -> Pieces:

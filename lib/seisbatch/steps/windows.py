@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from seisbatch.acquire.objects import StoreSettings, open_store
-from seisbatch.acquire.pack import pack
+from seisbatch.acquire.pack import Recorded, pack
 from seisbatch.acquire.travel_times import LONGEST_SECONDS, degrees_between, first_arrival
 from seisbatch.acquire.window import Records, Span
 from seisbatch.names import Channel, ChannelPatterns
@@ -231,7 +231,7 @@ class WindowOf:
             "encoding": "miniseed",
         }
         for number, piece in enumerate(joined):
-            samples = pack(name, piece)
+            samples = piece.records if isinstance(piece, Recorded) else pack(name, piece)
             self.n_rows += 1
             self.n_bytes += len(samples)
             own = {

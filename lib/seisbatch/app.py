@@ -84,6 +84,8 @@ class ArchiveRun(Run, Protocol):
     def layout(self) -> str: ...
     @property
     def channels(self) -> str: ...
+    @property
+    def index_table(self) -> StoreSettings | None: ...
 
 
 class Plan(Protocol):
@@ -106,6 +108,7 @@ class App:
         self._started = dt.datetime.now(dt.UTC)
         self._stages: list[DataFrame] = []
         self._claimed: Store | None = None
+        self._grows = False
 
     @functools.cached_property
     def spark(self) -> SparkSession:
@@ -113,14 +116,19 @@ class App:
         log.info("starting Spark")
         return SparkSession.builder.appName(f"seisbatch {self.job}").getOrCreate()
 
-    def begin(self, run: Run) -> bool:
+    def begin(self, run: Run, *, grows: bool = False) -> bool:
         """Claim the output; False, having said so, where it is complete already.
+
+        One that ``grows`` is never complete: every run adds to it, and what it does not touch stays.
 
         Raises RunError where the output belongs to other parameters.
         """
         out = open_store(run.out)
         manifest = claim(out, self.job, run.parameters_id, run.parameters, run.source)
         self._claimed = out
+        self._grows = grows
+        if grows:
+            return True
         if not manifest or not manifest["complete"]:
             return True
         self.exit_code = manifest["exit_code"]
@@ -138,7 +146,8 @@ class App:
 
     def index(self, run: ArchiveRun, days: Sequence[dt.date]) -> DataFrame:
         """Rows of ``CHANNEL_DAY``: every channel-day that the archive's index names and the options select, of some days."""
-        self.prepare(is_sample=run.is_sample, stores=(run.archive, run.stations.store))
+        tables = [run.index_table] if run.index_table else []
+        self.prepare(is_sample=run.is_sample, stores=[run.archive, run.stations.store, *tables])
         log.info("reading the index of %s in %s, %d days from %s", run.layout, run.archive.root, len(days), days[0])
         spark = self.spark
         days_a_task = YEAR_DAYS if lists_years(ARCHIVES[run.layout]) else INDEX_DAYS_A_TASK
@@ -147,7 +156,7 @@ class App:
         dates = spark.range(0, len(days), 1, max(1, len(days) // days_a_task)).select(
             F.date_add(F.lit(EPOCH), day).alias("date")
         )
-        settings = IndexSettings(run.layout, run.archive, run.channels)
+        settings = IndexSettings(run.layout, run.archive, run.channels, run.index_table)
         return dates.mapInArrow(functools.partial(read_indexes, settings), CHANNEL_DAY.spark())
 
     def announce(self, plan: Plan, *, only: bool) -> bool:
@@ -184,7 +193,8 @@ class App:
         store.delete_prefix(OUTCOMES.name)  # those of an earlier try: the index may have changed since
         by_month.mapInArrow(functools.partial(write_outcomes, settings), FILES.spark()).count()
         written = read_outcomes(store)
-        remove_strangers(store, written)
+        if not self._grows:
+            remove_strangers(store, written)
         counts = reconcile(written, plan.planned)
         self.exit_code = EXIT_BAD_UNITS if self._too_bad(counts) else 0
         complete = not any(number for (_, outcome), number in counts.items() if outcome in RETRIED)

@@ -87,7 +87,11 @@ class RunOptions(SmallRunOptions):
     memory: Memory
 
 
-class CrossCorrelate(SourceOptions, OutputOptions, RunOptions):
+class IndexedOptions(SourceOptions):
+    index: AutoText
+
+
+class CrossCorrelate(IndexedOptions, OutputOptions, RunOptions):
     """Options of cross_correlate."""
 
     start: AutoDay
@@ -165,7 +169,7 @@ class ExtractEvents(SourceOptions, EventOptions, OutputOptions, RunOptions):
     data_tag: DataTag
 
 
-class CutWindows(SourceOptions, EventOptions, OutputOptions, RunOptions):
+class CutWindows(IndexedOptions, EventOptions, OutputOptions, RunOptions):
     """Options of cut_windows."""
 
     time: AutoText
@@ -180,6 +184,17 @@ class CutWindows(SourceOptions, EventOptions, OutputOptions, RunOptions):
     data_tag: DataTag
 
 
+class IndexArchive(ArchiveOptions, OutputOptions, RunOptions):
+    """Options of index_archive."""
+
+    start: AutoDay
+    days: AutoCount
+    end: AutoDay
+    channels: Annotated[str, Field(min_length=1)]
+    segments: bool
+    settled_days: Annotated[int, Field(ge=0)]
+
+
 class LoadStations(SourceOptions, OutputOptions, SmallRunOptions):
     """Options of load_stations."""
 
@@ -191,12 +206,13 @@ JOBS: dict[str, type[_Options]] = {
     "stack_ccfs": StackCcfs,
     "cut_windows": CutWindows,
     "load_stations": LoadStations,
+    "index_archive": IndexArchive,
     "load_catalog": LoadCatalog,
     "extract_events": ExtractEvents,
 }
 
 NOT_PARAMETERS = frozenset(
-    "root source_endpoint source_region anonymous out out_endpoint out_region memory max_bad_fraction plan".split()
+    "root source_endpoint source_region anonymous index out out_endpoint out_region memory max_bad_fraction plan".split()
 )
 """Options that say where and how a run works, not what comes out of it."""
 

@@ -106,6 +106,7 @@ CHANNEL_DAY = Table(
         Field("chan", STRING, "", "channel code"),
         Field("s3key", STRING, "", "the object that holds it"),
         Field("size", LONG, "bytes", "size of the object, where known"),
+        Field("etag", STRING, "", "the store's tag of the object's content, where known"),
         Field("sample_rate", DOUBLE, "Hz", "sampling rate that the index states"),
         Field("lat", DOUBLE, "degrees", "latitude that the index states"),
         Field("lon", DOUBLE, "degrees", "longitude that the index states"),

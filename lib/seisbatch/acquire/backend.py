@@ -44,7 +44,11 @@ class Backend(Protocol):
 
     def put(self, key: str, data: Any) -> None: ...
 
-    def list(self, prefix: str) -> Iterator[tuple[str, int]]: ...
+    def version(self, key: str) -> str:
+        """A text that changes with an object's content."""
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int, str]]:
+        """Key, size and version of every object under a prefix."""
 
     def folders(self, prefix: str) -> Iterator[str]: ...
 

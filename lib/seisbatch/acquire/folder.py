@@ -85,7 +85,11 @@ class Folder:
                 raise UnitError(f"{key} cannot be written: {first_line(error)}") from None
             raise
 
-    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+    def version(self, key: str) -> str:
+        self.size(key)
+        return _version(os.stat(self._path(key)))
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int, str]]:
         yield from _files(self._path(prefix) if prefix else self._root, f"{prefix}/" if prefix else "", ())
 
     def folders(self, prefix: str) -> Iterator[str]:
@@ -131,8 +135,12 @@ def _create(path: str) -> BinaryIO:
     return open(path, "xb")
 
 
-def _files(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[str, int]]:
-    """Keys and sizes of the files in a folder; links are followed, but never in a circle."""
+def _version(found: os.stat_result) -> str:
+    return f"{found.st_mtime_ns:x}-{found.st_size:x}"
+
+
+def _files(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[str, int, str]]:
+    """Keys, sizes and versions of the files in a folder; links are followed, but never in a circle."""
     try:
         here = os.stat(folder)
         entries = list(os.scandir(folder))
@@ -146,6 +154,7 @@ def _files(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iter
             if entry.is_dir():
                 yield from _files(entry.path, f"{prefix}{entry.name}/", (*above, identity))
             elif entry.is_file() and not _STAGED.fullmatch(entry.name):
-                yield f"{prefix}{entry.name}", entry.stat().st_size
+                found = entry.stat()
+                yield f"{prefix}{entry.name}", found.st_size, _version(found)
         except FileNotFoundError:
             continue

@@ -101,8 +101,17 @@ class Store:
         with self._errors(check_key(key)):
             self._backend.put(key, data)
 
+    def version(self, key: str) -> str:
+        """A text that changes with the object's content, such as its ETag; Missing where there is none."""
+        with self._errors(check_key(key)):
+            return self._backend.version(key)
+
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Keys and sizes under a prefix that ends a folder's name (``""`` is all), sorted."""
+        return ((key, size) for key, size, _ in self.list_versions(prefix))
+
+    def list_versions(self, prefix: str) -> Iterator[tuple[str, int, str]]:
+        """Keys, sizes and versions, as :meth:`version` has them, under a prefix that ends a folder's name, sorted."""
         folder = prefix.rstrip("/")
         with self._errors(check_key(folder) if folder else prefix):
             found = sorted(self._backend.list(folder))

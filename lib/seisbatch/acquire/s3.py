@@ -115,8 +115,11 @@ class S3:
         return int(found.meta["size"]), found.bytes()
 
     def size(self, key: str) -> int:
+        return int(self._head(key)["size"])
+
+    def _head(self, key: str) -> Any:
         try:
-            return int(obstore.head(self._store, key)["size"])
+            return obstore.head(self._store, key)
         except FileNotFoundError:
             if not self._bucket_seen:  # the answer to HEAD has no body that would tell a missing bucket from an object
                 try:
@@ -129,10 +132,13 @@ class S3:
     def put(self, key: str, data: Any) -> None:
         obstore.put(self._store, key, iter(data) if isinstance(data, list | tuple) else data)
 
-    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+    def version(self, key: str) -> str:
+        return _version(self._head(key))
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int, str]]:
         for batch in obstore.list(self._store, prefix or None):
             for item in batch:
-                yield str(item["path"]), int(item["size"])
+                yield str(item["path"]), int(item["size"]), _version(item)
 
     def folders(self, prefix: str) -> Iterator[str]:
         for found in obstore.list_with_delimiter(self._store, prefix or None)["common_prefixes"]:
@@ -147,7 +153,11 @@ class S3:
                     raise
 
     def delete_prefix(self, prefix: str) -> None:
-        self.delete([key for key, _ in self.list(prefix)])
+        self.delete([key for key, _, _ in self.list(prefix)])
+
+
+def _version(item: Any) -> str:
+    return str(item.get("e_tag") or f"{item['last_modified']:%Y%m%dT%H%M%S}-{item['size']}").strip('"')
 
 
 def _credentials(settings: StoreSettings) -> Boto3CredentialProvider:

@@ -13,7 +13,7 @@ from seisbatch.config import NOT_PARAMETERS, CrossCorrelate, OptionError, day_ra
 from seisbatch.names import ChannelPatterns
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.memory import MemoryNeeds, tile_side
-from seisbatch.plan.stores import archive_stations, archive_store, layout_of, out_store
+from seisbatch.plan.stores import archive_stations, archive_store, index_table, layout_of, out_store
 from seisbatch.process.grid import Preprocessing, convenient_rate, n_lags
 from seisbatch.steps.correlate import CorrelateSettings
 from seisbatch.steps.pairs import PairSelection, pair_selection
@@ -38,6 +38,7 @@ class CorrelationRun(RunIdentity):
     layout: str
     archive: StoreSettings
     stations: Stations
+    index_table: StoreSettings | None
     start: dt.date
     end: dt.date
     channels: str
@@ -136,6 +137,7 @@ def correlation_run(options: CrossCorrelate) -> CorrelationRun:
         layout=layout_of(options),
         archive=archive_store(options),
         stations=archive_stations(options),
+        index_table=index_table(options),
         out=out_store(options),
         start=start,
         end=end,

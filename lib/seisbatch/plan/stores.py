@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seisbatch.acquire.objects import StoreSettings
 from seisbatch.archives import ARCHIVES
-from seisbatch.config import ArchiveOptions, OptionError, OutputOptions, SourceOptions
+from seisbatch.config import ArchiveOptions, IndexedOptions, OptionError, OutputOptions, SourceOptions
 from seisbatch.steps.stations import Stations
 
 SAMPLE_ROOT = "sample-archive"
@@ -42,6 +42,14 @@ def archive_stations(options: SourceOptions) -> Stations:
         return Stations(archive, layout_of(options), of_archive=True)
     store = store_settings(options.stations, archive.endpoint, archive.region, options.anonymous)
     return Stations(store, layout_of(options), of_archive=False)
+
+
+def index_table(options: IndexedOptions) -> StoreSettings | None:
+    """The output of index_archive that a run reads, where it does."""
+    if options.index is None:
+        return None
+    archive = archive_store(options)
+    return store_settings(options.index, archive.endpoint, archive.region, options.anonymous)
 
 
 def out_store(options: OutputOptions) -> StoreSettings:

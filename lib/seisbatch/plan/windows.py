@@ -13,7 +13,7 @@ from seisbatch.config import NOT_PARAMETERS, CutWindows, OptionError
 from seisbatch.names import Channel, ChannelPatterns
 from seisbatch.plan.anchors import Anchors, anchors_of
 from seisbatch.plan.identity import RunIdentity
-from seisbatch.plan.stores import archive_stations, archive_store, layout_of, out_store
+from seisbatch.plan.stores import archive_stations, archive_store, index_table, layout_of, out_store
 from seisbatch.plan.units import BatchPlan, Units
 from seisbatch.steps.spectra import ahead_bytes
 from seisbatch.steps.stations import Stations
@@ -40,6 +40,7 @@ class WindowRun(RunIdentity):
     layout: str
     archive: StoreSettings
     stations: Stations
+    index_table: StoreSettings | None
     from_ns: int
     to_ns: int
     phases: tuple[str, ...]
@@ -96,6 +97,7 @@ def window_run(options: CutWindows) -> WindowRun:
         layout=layout_of(options),
         archive=archive_store(options),
         stations=archive_stations(options),
+        index_table=index_table(options),
         out=out_store(options),
         from_ns=from_ns,
         to_ns=to_ns,

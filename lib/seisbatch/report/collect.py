@@ -36,9 +36,9 @@ from seisbatch.sinks.dataset import table_dataset
 REPORT_KEY = "report.html"
 FILE_KINDS = ("tile", "source-group", "batch")
 """Units that are one file of a table, and of tables beside it."""
-BESIDE = (CEMETERY, SITE, RESPONSE, WF_MINISEED)
+BESIDE = (CEMETERY, SITE, RESPONSE)
 """Tables whose files are named as those of the table that they are written with."""
-ALL = (CCF, STACK, INDEX, SOURCE, CHANNEL, WF_TIME_SERIES, *BESIDE)
+ALL = (CCF, STACK, INDEX, WF_MINISEED, SOURCE, CHANNEL, WF_TIME_SERIES, *BESIDE)
 READING_KINDS = ("channel-day", "window", "event", "object", "catalogue", "station-file")
 LISTED_UNITS = 12
 AVAILABILITY_ROWS = 400

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import io
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -16,9 +18,13 @@ from seisbatch.acquire.miniseed import MAX_RATE
 from seisbatch.acquire.objects import Store, StoreSettings, open_store
 from seisbatch.archives import ARCHIVES
 from seisbatch.archives.layout import IndexedLayout, Layout, lists_years
-from seisbatch.names import ChannelPatterns, channel
+from seisbatch.names import Channel, ChannelPatterns, channel
 from seisbatch.outcome import Corrupt, Denied, Missing, Outcome, RunError, UnitError
-from seisbatch.schema import CHANNEL_DAY, DOUBLE, STRING
+from seisbatch.schema import CHANNEL_DAY, DOUBLE, INDEX, STRING
+
+
+LISTERS = 16
+"""Prefixes that a worker lists at a time."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,8 @@ class IndexSettings:
     layout: str
     archive: StoreSettings
     channels: str
+    table: StoreSettings | None = None
+    """The output of index_archive, where it is read in place of the archive's own index or a listing."""
 
 
 def read_indexes(settings: IndexSettings, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -35,9 +43,45 @@ def read_indexes(settings: IndexSettings, batches: Iterator[pa.RecordBatch]) -> 
     store = open_store(settings.archive)
     patterns = ChannelPatterns(settings.channels)
     listing = Listing(store, ARCHIVES[settings.layout])
+    table = IndexTable(open_store(settings.table), settings.layout) if settings.table else None
     for batch in batches:
         for day in batch.column("date").to_pylist():
-            yield CHANNEL_DAY.batch(channel_days(listing, day, patterns))
+            rows = table.channel_days(day, patterns) if table else channel_days(listing, day, patterns)
+            yield CHANNEL_DAY.batch(rows)
+
+
+class IndexTable:
+    """What index_archive wrote, a month of it at a time."""
+
+    def __init__(self, store: Store, layout: str) -> None:
+        self._store, self._layout = store, layout
+        self._month: tuple[str, pa.Table] | None = None
+
+    def channel_days(self, day: dt.date, patterns: ChannelPatterns) -> list[dict[str, Any]]:
+        """The channel-days of a day that match the patterns; a row with a problem where the table has no such day."""
+        try:
+            found = self._of_month(day).filter(pc.field("date") == day).to_pylist()
+        except UnitError as error:
+            return [_problem(f"index/{day}", day, error.outcome, f"index table: {error}")]
+        if not found:
+            return [_problem(f"index/{day}", day, Outcome.MISSING, "index table: no object of the day")]
+        rows = []
+        for row in found:
+            if row["archive"] != self._layout:
+                raise RunError(f"{self._store.settings.root} is an index of {row['archive']}, not of {self._layout}")
+            codes = [row[code] for code in Channel._fields]
+            if patterns.may_match(*codes):
+                rows.append({**row, "unit": f"{'.'.join(code for code in codes if code is not None)}/{day}"})
+        return sorted(rows, key=lambda row: str(row["unit"]))
+
+    def _of_month(self, day: dt.date) -> pa.Table:
+        key = f"{INDEX.name}/year={day.year:04d}/month={day.month:02d}/index.parquet"
+        if self._month is None or self._month[0] != key:
+            try:
+                self._month = key, pq.ParquetFile(pa.BufferReader(self._store.get(key))).read()
+            except (pa.ArrowException, OSError, ValueError) as error:
+                raise Corrupt(f"{key}: {error}") from error
+        return self._month[1]
 
 
 class Listing:
@@ -46,20 +90,28 @@ class Listing:
     def __init__(self, store: Store, layout: Layout) -> None:
         self.store = store
         self.layout = layout
-        self._of_year: dict[str, list[tuple[str, int]]] = {}
+        self._of_prefix: dict[str, Sequence[str]] = {}
+        self._of_year: dict[str, list[tuple[str, int, str]]] = {}
 
-    def objects(self, day: dt.date, networks: Sequence[str] | None) -> list[tuple[str, int]]:
-        """Keys and sizes under the prefixes of a day, those of other networks left out where networks are named."""
+    def objects(self, day: dt.date, networks: Sequence[str] | None) -> list[tuple[str, int, str]]:
+        """Keys, sizes and versions under the prefixes of a day, those of other networks left out where networks are named."""
         if networks is None:
             prefix = self.layout.networks_prefix(day.year)
-            networks = self.store.folders(prefix) if prefix else []
-        return [item for prefix in self.layout.day_prefixes(day, networks) for item in self._under(prefix)]
+            networks = self._networks(prefix) if prefix else []
+        prefixes = self.layout.day_prefixes(day, networks)
+        with ThreadPoolExecutor(LISTERS) as pool:
+            return [item for found in pool.map(self._under, prefixes) for item in found]
 
-    def _under(self, prefix: str) -> list[tuple[str, int]]:
+    def _networks(self, prefix: str) -> Sequence[str]:
+        if prefix not in self._of_prefix:
+            self._of_prefix[prefix] = self.store.folders(prefix)
+        return self._of_prefix[prefix]
+
+    def _under(self, prefix: str) -> list[tuple[str, int, str]]:
         if not lists_years(self.layout):
-            return list(self.store.list(prefix))
+            return list(self.store.list_versions(prefix))
         if prefix not in self._of_year:
-            self._of_year[prefix] = list(self.store.list(prefix))
+            self._of_year[prefix] = list(self.store.list_versions(prefix))
         return self._of_year[prefix]
 
 
@@ -85,7 +137,7 @@ def listed(listing: Listing, day: dt.date, patterns: ChannelPatterns) -> list[di
         return [_problem(f"listing/{day}", day, error.outcome, f"listing of the day: {error}")]
     rows: dict[str, dict[str, Any]] = {}
     problems: list[dict[str, Any]] = []
-    for key, size in found:
+    for key, size, etag in found:
         try:
             name = layout.parse_day_file_key(key)
         except ValueError as error:
@@ -100,7 +152,7 @@ def listed(listing: Listing, day: dt.date, patterns: ChannelPatterns) -> list[di
             reason = f"{unit.partition('/')[0]} stands there twice; {rows[unit]['s3key']} is read"
             problems.append(_problem(f"{unit}/{key}", day, Outcome.REJECTED, reason))
         else:
-            rows[unit] = {"unit": unit, "date": day, **codes, "s3key": key, "size": size}
+            rows[unit] = {"unit": unit, "date": day, **codes, "s3key": key, "size": size, "etag": etag}
     return sorted(rows.values(), key=lambda row: row["unit"]) + problems
 
 

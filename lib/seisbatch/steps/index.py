@@ -22,7 +22,6 @@ from seisbatch.names import Channel, ChannelPatterns, channel
 from seisbatch.outcome import Corrupt, Denied, Missing, Outcome, RunError, UnitError
 from seisbatch.schema import CHANNEL_DAY, DOUBLE, INDEX, STRING
 
-
 LISTERS = 16
 """Prefixes that a worker lists at a time."""
 

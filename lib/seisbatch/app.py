@@ -7,6 +7,7 @@ import functools
 import logging
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -47,6 +48,9 @@ EVENLY_SPREAD_UNITS = 20_000
 INDEX_DAYS_A_TASK = 8
 YEAR_DAYS = 366
 EPOCH = dt.date(1970, 1, 1)
+
+_denied: Counter[str] = Counter()
+"""Units of a run that this worker was denied."""
 
 Settings = TypeVar("Settings")
 Step = Callable[[Settings, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -101,9 +105,10 @@ class Plan(Protocol):
 class App:
     """One run of one job."""
 
-    def __init__(self, job: str, max_bad_fraction: float) -> None:
+    def __init__(self, job: str, max_bad_fraction: float, max_denied: int) -> None:
         self.job = job
         self.max_bad_fraction = max_bad_fraction
+        self.max_denied = max_denied
         self.exit_code = 0
         self._started = dt.datetime.now(dt.UTC)
         self._stages: list[DataFrame] = []
@@ -174,7 +179,7 @@ class App:
         tasks_a_core = max(1, min(TASKS_A_CORE, units.number // (UNITS_A_TASK * cores)))
         n_tasks = max(1, min(units.number, cores * tasks_a_core))
         keys = units.frame.coalesce(1) if units.number <= EVENLY_SPREAD_UNITS else units.frame
-        counted = functools.partial(_counted, step, settings, done, bad)
+        counted = functools.partial(_counted, step, settings, done, bad, self.max_denied)
         outcomes = keys.repartition(n_tasks).mapInArrow(counted, OUTCOMES.spark()).persist()
         with Progress(plural(units.kind), units.outcomes, lambda: done.value, lambda: bad.value):
             outcomes.count()
@@ -258,12 +263,23 @@ def _counted(
     settings: Settings,
     done: Accumulator[int],
     bad: Accumulator[int],
+    max_denied: int,
     batches: Iterator[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
-    """A step whose rows are counted for the progress line."""
+    """A step whose rows are counted for the progress line, and which ends where the store refuses one thing after another."""
     for batch in step(settings, batches):
+        outcomes = batch.column("outcome").to_pylist()
         done.add(batch.num_rows)
-        bad.add(sum(outcome != Outcome.OK for outcome in batch.column("outcome").to_pylist()))
+        bad.add(sum(outcome != Outcome.OK for outcome in outcomes))
+        if Outcome.DENIED in outcomes:
+            run_id = batch.column("run_id")[0].as_py()
+            _denied[run_id] += outcomes.count(Outcome.DENIED)
+            if _denied[run_id] > max_denied:
+                refused = batch.column("reason")[outcomes.index(Outcome.DENIED)].as_py()
+                raise RunError(
+                    f"the store refused {_denied[run_id]} objects to one worker, more than --max-denied {max_denied}: "
+                    f"{refused}. Are credentials needed (--no-anonymous), or others?"
+                )
         yield batch
 
 
@@ -287,7 +303,7 @@ def run_job(job: str, options: Any, flow: Callable[[App, Any], None]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     for library in ("py4j", "matplotlib"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    app = App(job, options.max_bad_fraction)
+    app = App(job, options.max_bad_fraction, getattr(options, "max_denied", 0))
     had_session = SparkSession.getActiveSession() is not None
     try:
         flow(app, options)

@@ -66,6 +66,7 @@ class ArchiveOptions(_Options):
     source_endpoint: AutoText
     source_region: AutoText
     anonymous: bool
+    max_denied: Annotated[int, Field(ge=0)]
 
 
 class SourceOptions(ArchiveOptions):
@@ -212,7 +213,9 @@ JOBS: dict[str, type[_Options]] = {
 }
 
 NOT_PARAMETERS = frozenset(
-    "root source_endpoint source_region anonymous index out out_endpoint out_region memory max_bad_fraction plan".split()
+    (
+        "root source_endpoint source_region anonymous index out out_endpoint out_region memory max_bad_fraction max_denied plan"
+    ).split()
 )
 """Options that say where and how a run works, not what comes out of it."""
 

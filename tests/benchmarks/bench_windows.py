@@ -16,7 +16,9 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import boto3
@@ -31,6 +33,9 @@ from seisbatch.names import Channel
 from seisbatch.process.segments import Segment
 from seisbatch.sample.faults import pack, with_gap, with_only
 from seisbatch.times import day_start_ns
+
+if TYPE_CHECKING:
+    from seisbatch.app import App
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DAY = dt.date(2011, 3, 11)
@@ -156,21 +161,27 @@ def loop(endpoint: str, names: list[Channel]) -> tuple[float, int]:
     return time.perf_counter() - started, sum(len(trace) for trace in found)
 
 
+def flow_of(job: str) -> Callable[[App, Any], None]:
+    """The flow of a job's file."""
+    specification = importlib.util.spec_from_file_location(job, REPOSITORY / "jobs" / f"{job}.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    flow: Callable[[App, Any], None] = module.flow
+    return flow
+
+
 def job(endpoint: str, out: Path, spark_ready: bool) -> float:  # noqa: FBT001
     """The job's seconds, its session being there."""
     from seisbatch.app import run_job
     from seisbatch.config import parse_or_exit
 
-    specification = importlib.util.spec_from_file_location("cut_windows", REPOSITORY / "jobs/cut_windows.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
     options = ["--archive", "scedc", "--root", "s3://archive", "--source-endpoint", endpoint, "--time", ORIGIN,
                "--from", str(WINDOW[0]), "--to", str(WINDOW[1]), "--channels", "CI.*.*.*", "--data-tag", "tohoku",
                "--out", str(out)]  # fmt: skip
     started = time.perf_counter()
-    assert run_job("cut_windows", parse_or_exit("cut_windows", options, ""), module.flow) == 0
+    assert run_job("cut_windows", parse_or_exit("cut_windows", options, ""), flow_of("cut_windows")) == 0
     return time.perf_counter() - started
 
 

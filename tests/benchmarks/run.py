@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bench_correlation
 import bench_decode
 import bench_job
+import bench_memory
 import bench_preprocess
 import bench_windows
 
@@ -22,7 +23,7 @@ def main() -> None:
     """Print the table."""
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}")
     rows = []
-    for module in (bench_correlation, bench_preprocess, bench_decode, bench_job, bench_windows):
+    for module in (bench_correlation, bench_preprocess, bench_decode, bench_job, bench_windows, bench_memory):
         for row in module.measure():
             rows.append(row)
             print(f"  {row['measure']}: {row['value']:.3g} {row['bound']}", file=sys.stderr, flush=True)

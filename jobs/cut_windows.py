@@ -32,7 +32,7 @@ def flow(app: "App", options: CutWindows) -> None:
     plan = window_plan(app.spark, index, anchors, run)  # commit units: batches of windows
     if app.announce(plan, only=options.plan):
         app.run(write_windows, run.windows, plan.batches)  # fetch by range, cut; a file of segments a batch
-        app.finish(run, plan)  # reconcile, report, exit code
+        app.finish(run, plan, plot=options.plot)  # reconcile, report, exit code
 
 
 def main() -> int:

@@ -27,7 +27,7 @@ def flow(app: "App", options: ExtractEvents) -> None:
     plan = events_plan(app.spark, run)  # commit units: batches of events
     if app.announce(plan, only=options.plan):
         app.run(write_events, run.events, plan.batches)  # fetch, decode, join; a file of segments a batch
-        app.finish(run, plan)  # reconcile, report, exit code
+        app.finish(run, plan, plot=options.plot)  # reconcile, report, exit code
 
 
 def main() -> int:

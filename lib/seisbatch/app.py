@@ -185,8 +185,11 @@ class App:
             outcomes.count()
         self._stages.append(outcomes)
 
-    def finish(self, run: Run, plan: Plan) -> None:
-        """Reconcile planned units with outcomes, write the outcomes, the report and, last, the manifest."""
+    def finish(self, run: Run, plan: Plan, *, plot: str | None = None) -> None:
+        """Reconcile planned units with outcomes, write the outcomes, the report and, last, the manifest.
+
+        ``plot`` says which waveforms the report shows.
+        """
         log.info("writing outcomes and report")
         outcomes = self._outcomes(plan, run)
         store = open_store(run.out)
@@ -212,6 +215,7 @@ class App:
             started=self._started,
             planned=plan.planned,
             max_bad_fraction=self.max_bad_fraction,
+            plot=plot,
         )
         manifest = write_report(store, facts, written)
         if not any(table["rows"] for name, table in manifest["tables"].items() if name not in (OUTCOMES.name, CEMETERY.name)):

@@ -159,6 +159,7 @@ class LoadCatalog(ArchiveOptions, EventOptions, OutputOptions, SmallRunOptions):
     catalog: AutoText
 
 
+Plot = Annotated[str, Field(pattern=r"^(first:\d{1,3}|[^:]*\..*)$")]
 DataTag = Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
 
 
@@ -168,6 +169,7 @@ class ExtractEvents(SourceOptions, EventOptions, OutputOptions, RunOptions):
     events: AutoText
     channels: Annotated[str, Field(min_length=1)]
     data_tag: DataTag
+    plot: Plot
 
 
 class CutWindows(IndexedOptions, EventOptions, OutputOptions, RunOptions):
@@ -183,6 +185,7 @@ class CutWindows(IndexedOptions, EventOptions, OutputOptions, RunOptions):
     channels: Annotated[str, Field(min_length=1)]
     gaps: Literal["pieces", "whole"]
     data_tag: DataTag
+    plot: Plot
 
 
 class IndexArchive(ArchiveOptions, OutputOptions, RunOptions):
@@ -214,7 +217,8 @@ JOBS: dict[str, type[_Options]] = {
 
 NOT_PARAMETERS = frozenset(
     (
-        "root source_endpoint source_region anonymous index out out_endpoint out_region memory max_bad_fraction max_denied plan"
+        "root source_endpoint source_region anonymous index out out_endpoint out_region memory "
+        "max_bad_fraction max_denied plot plan"
     ).split()
 )
 """Options that say where and how a run works, not what comes out of it."""

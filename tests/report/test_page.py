@@ -76,6 +76,7 @@ def report(**changed: object) -> RunReport:
         "stations": [("XX.A", 34.0, -117.0), ("XX.B", 34.5, -117.5)],
         "paths": [("XX.A", "XX.B", 3)],
         "section": section(3),
+        "waveforms": None,
         "slowest": [UnitRow("XX.A..BHZ/2024-01-01", "ok", "", 1.5, 1000)],
         "worst": [UnitRow("XX.B..BHZ/2024-01-01", "missing", "no object", 0.1, 0)],
         "totals": [("Wall time", "60.0 s")],

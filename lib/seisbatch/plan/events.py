@@ -16,6 +16,7 @@ from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.sources import read_sources, source_selection
 from seisbatch.plan.stores import archive_stations, archive_store, layout_of, out_store
 from seisbatch.plan.units import BatchPlan, Units
+from seisbatch.report.waveforms import parse_plot
 from seisbatch.schema import SOURCE
 from seisbatch.steps.events import EventSettings
 from seisbatch.steps.sources import SourceSelection
@@ -61,6 +62,7 @@ def events_run(options: ExtractEvents) -> EventsRun:
     """Resolve the options of extract_events; OptionError where they do not go together."""
     try:
         ChannelPatterns(options.channels)
+        parse_plot(options.plot)
     except ValueError as error:
         raise OptionError(str(error)) from None
     if not ARCHIVES[layout_of(options)].DAY_INDEX_COLUMNS:

@@ -15,6 +15,7 @@ from seisbatch.plan.anchors import Anchors, anchors_of
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.stores import archive_stations, archive_store, index_table, layout_of, out_store
 from seisbatch.plan.units import BatchPlan, Units
+from seisbatch.report.waveforms import parse_plot
 from seisbatch.steps.spectra import ahead_bytes
 from seisbatch.steps.stations import Stations
 from seisbatch.steps.windows import SOURCE_COLUMNS, WindowSettings
@@ -83,6 +84,7 @@ def window_run(options: CutWindows) -> WindowRun:
     """Resolve the options of cut_windows; OptionError where they do not go together."""
     try:
         ChannelPatterns(options.channels)
+        parse_plot(options.plot)
         phases = phase_list(options.phases) if options.phases else ()
     except ValueError as error:
         raise OptionError(str(error)) from None

@@ -18,6 +18,7 @@ from seisbatch.acquire.objects import Store
 from seisbatch.outcome import Outcome, RunError, plural
 from seisbatch.report.page import Availability, RecordSection, RunReport, UnitRow, render
 from seisbatch.report.section import record_section
+from seisbatch.report.waveforms import waveform_section
 from seisbatch.schema import (
     CCF,
     CEMETERY,
@@ -58,6 +59,8 @@ class RunFacts:
     started: dt.datetime
     planned: Mapping[str, int]
     max_bad_fraction: float
+    plot: str | None = None
+    """Which waveforms the page shows."""
 
 
 def read_outcomes(store: Store) -> pa.Table:
@@ -112,6 +115,7 @@ def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str,
         stations=_stations(outcomes),
         paths=section[1] if section else [],
         section=section[0] if section else None,
+        waveforms=waveform_section(store.settings, facts.plot) if facts.plot and WF_TIME_SERIES.name in tables else None,
         slowest=_units(outcomes.sort_by([("seconds", "descending")])),
         worst=_units(outcomes.filter(pc.field("outcome") != str(Outcome.OK))),
         totals=_totals(outcomes, seconds),

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seisbatch.outcome import Outcome, plural
+from seisbatch.report.waveforms import WaveformSection
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,7 @@ class RunReport:
     stations: Sequence[tuple[str, float, float]]
     paths: Sequence[tuple[str, str, int]]
     section: RecordSection | None
+    waveforms: WaveformSection | None
     slowest: Sequence[UnitRow]
     worst: Sequence[UnitRow]
     totals: Sequence[tuple[str, str]]
@@ -128,6 +130,8 @@ def render(report: RunReport) -> str:
     ]
     if report.section is not None:
         parts += ["<h2>Record section</h2>", _figure(plots.record_section(report.section), report.section.what)]
+    if report.waveforms is not None:
+        parts += ["<h2>Waveforms</h2>", _figure(plots.waveforms(report.waveforms), report.waveforms.what)]
     if report.stations:
         told = f"{len(report.stations)} stations" + (f", {len(report.paths)} paths with CCFs" if report.paths else "")
         parts += ["<h2>Stations</h2>", _figure(plots.station_map(report.stations, report.paths), told)]

@@ -14,6 +14,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from seisbatch.report.page import Availability, RecordSection
+from seisbatch.report.waveforms import WaveformSection
 
 WIGGLES = 150
 """Up to this many pairs are drawn as traces, more as an image of distance bins."""
@@ -88,6 +89,33 @@ def record_section(section: RecordSection) -> bytes:
     axes.set_xlim(-maxlag, maxlag)
     axes.set_xlabel("lag [s]; positive: the receiver is later")
     axes.set_ylabel("distance [km]")
+    return _png(figure)
+
+
+def waveforms(section: WaveformSection) -> bytes:
+    """Traces under one another: by distance where the event is known and they differ in it, else one a line, with names."""
+    wiggles = section.wiggles
+    figure = _figure(9.5, min(14.0, max(2.5, 0.28 * len(wiggles) + 1.4)))
+    axes = figure.subplots()
+    distances = [wiggle.distance_km for wiggle in wiggles if wiggle.distance_km is not None]
+    by_km = len(distances) == len(wiggles) and len({round(km) for km in distances}) > LABELLED
+    places = distances if by_km else [float(-number) for number in range(len(wiggles))]
+    height = (max(places) - min(places)) / max(12.0, len(places)) if by_km else 0.45
+    for place, wiggle in zip(places, wiggles, strict=True):
+        peak = float(np.abs(wiggle.samples).max()) or 1.0
+        axes.plot(wiggle.seconds, place + height * wiggle.samples / peak, color=INK, linewidth=0.5)
+        if wiggle.arrival_seconds is not None:
+            axes.plot([wiggle.arrival_seconds] * 2, [place - height, place + height], color=ORANGE, linewidth=1.2)
+    if by_km:
+        axes.set_ylabel("distance [km]")
+    else:
+        names = [
+            wiggle.name + (f"  {wiggle.distance_km:,.0f} km" if wiggle.distance_km is not None else "") for wiggle in wiggles
+        ]
+        axes.set_yticks(places, names, fontsize=7)
+    phases = sorted({wiggle.phase for wiggle in wiggles if wiggle.phase and wiggle.arrival_seconds is not None})
+    axes.set_xlabel(f"seconds after {section.since}" + (f"; marked: {', '.join(phases)}" if phases else ""))
+    axes.margins(x=0)
     return _png(figure)
 
 

@@ -200,8 +200,8 @@ install() {
   stamp run > "$venv/installed-run"
 }
 
-pip_install() {
-  "$python" -m pip install --quiet --disable-pip-version-check --no-input --require-hashes "$@" >&2 \
+pip_install() { # the locks name every package: nothing is resolved anew
+  "$python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes "$@" >&2 \
     || die "installing failed, see above; the same command tries again"
 }
 

@@ -1,5 +1,7 @@
 """A bucket that fails: serves a folder as S3 does, and spoils a share of the requests for objects.
 
+Beside the usual faults there is ``garbled``: an answer of the right length with other bytes, which only its ETag tells.
+
 Faults are chosen by the key and the number of the request for it, so that a test gives the same every time.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 import socket
 import threading
 import time
@@ -31,6 +34,8 @@ class Bucket:
         self.spoilt: Counter[str] = Counter()
         self.sent = 0
         self.lock = threading.Lock()
+        self.etag = ""
+        """What every object's ETag is, where it is not the digest of its bytes."""
         self.before_answer: Callable[[str, int], None] = lambda key, number: None
 
     def fault(self, key: str) -> str | None:
@@ -77,6 +82,11 @@ class _Handler(BaseHTTPRequestHandler):
         if not path.is_file():
             return self._error(404, "NoSuchKey", body=body)
         data = path.read_bytes()
+        etag = f'"{hashlib.md5(data).hexdigest()}"'  # noqa: S324
+        if self.headers.get("If-Match", etag) != etag:
+            return self._error(412, "PreconditionFailed", body=body)
+        if fault == "garbled":
+            data = secrets.token_bytes(len(data))
         first, stop, status = self._range(len(data))
         if first >= len(data) and status == 206:
             return self._error(416, "InvalidRange", body=body)
@@ -85,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(part)))
         if status == 206:
             self.send_header("Content-Range", f"bytes {first}-{stop - 1}/{len(data)}")
-        self.send_header("ETag", f'"{hashlib.md5(data).hexdigest()}"')  # noqa: S324
+        self.send_header("ETag", self.bucket.etag or etag)
         self.send_header("Last-Modified", "Sat, 01 Jan 2022 00:00:00 GMT")
         self.send_header("Accept-Ranges", "bytes")
         self.end_headers()

@@ -40,7 +40,7 @@ def _word_is_none(word: str) -> BeforeValidator:
 def _bytes(value: Any) -> Any:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", str(value).strip(), re.IGNORECASE)
     if not match:
-        raise ValueError(f"{value!r} is no amount of memory: write 1500MB or 2GB")
+        raise ValueError(f"{value!r} is no amount of bytes: write 1500MB or 2GB")
     base = 1024 if match[3] else 1000
     return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
 
@@ -49,6 +49,8 @@ AutoText = Annotated[str | None, _word_is_none("auto")]
 AutoDay = Annotated[str | None, _word_is_none("auto")]
 AutoCount = Annotated[Annotated[int, Field(gt=0)] | None, _word_is_none("auto")]
 AutoRate = Annotated[Annotated[float, Field(gt=0)] | None, _word_is_none("auto")]
+NoText = Annotated[str | None, _word_is_none("none")]
+NoLimit = Annotated[float | None, _word_is_none("none")]
 Limit = Annotated[Annotated[float, Field(ge=0)] | None, _word_is_none("none")]
 Memory = Annotated[int, BeforeValidator(_bytes)]
 Positive = Annotated[float, Field(gt=0)]
@@ -60,23 +62,27 @@ class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class ArchiveOptions(_Options):
+class OutputOptions(_Options):
+    out: Annotated[str, Field(min_length=1)]
+    out_endpoint: AutoText
+    out_region: AutoText
+
+
+class ArchiveOptions(OutputOptions):
+    """Options of a job that reads an archive."""
+
     archive: Literal["sample", "scedc", "ncedc", "geonet", "earthscope", "sds"]
     root: AutoText
     source_endpoint: AutoText
     source_region: AutoText
     anonymous: bool
+    cache: NoText
+    cache_size: Memory
     max_denied: Annotated[int, Field(ge=0)]
 
 
 class SourceOptions(ArchiveOptions):
     stations: AutoText
-
-
-class OutputOptions(_Options):
-    out: Annotated[str, Field(min_length=1)]
-    out_endpoint: AutoText
-    out_region: AutoText
 
 
 class SmallRunOptions(_Options):
@@ -92,7 +98,7 @@ class IndexedOptions(SourceOptions):
     index: AutoText
 
 
-class CrossCorrelate(IndexedOptions, OutputOptions, RunOptions):
+class CrossCorrelate(IndexedOptions, RunOptions):
     """Options of cross_correlate."""
 
     start: AutoDay
@@ -136,10 +142,6 @@ class StackCcfs(OutputOptions, RunOptions):
     channels: Annotated[str, Field(min_length=1)]
 
 
-NoText = Annotated[str | None, _word_is_none("none")]
-NoLimit = Annotated[float | None, _word_is_none("none")]
-
-
 class EventOptions(_Options):
     """Which events."""
 
@@ -153,7 +155,7 @@ class EventOptions(_Options):
     event_ids: Annotated[str | None, _word_is_none("all")]
 
 
-class LoadCatalog(ArchiveOptions, EventOptions, OutputOptions, SmallRunOptions):
+class LoadCatalog(ArchiveOptions, EventOptions, SmallRunOptions):
     """Options of load_catalog."""
 
     catalog: AutoText
@@ -163,7 +165,7 @@ Plot = Annotated[str, Field(pattern=r"^(first:\d{1,3}|[^:]*\..*)$")]
 DataTag = Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
 
 
-class ExtractEvents(SourceOptions, EventOptions, OutputOptions, RunOptions):
+class ExtractEvents(SourceOptions, EventOptions, RunOptions):
     """Options of extract_events."""
 
     events: AutoText
@@ -172,7 +174,7 @@ class ExtractEvents(SourceOptions, EventOptions, OutputOptions, RunOptions):
     plot: Plot
 
 
-class CutWindows(IndexedOptions, EventOptions, OutputOptions, RunOptions):
+class CutWindows(IndexedOptions, EventOptions, RunOptions):
     """Options of cut_windows."""
 
     time: AutoText
@@ -188,7 +190,7 @@ class CutWindows(IndexedOptions, EventOptions, OutputOptions, RunOptions):
     plot: Plot
 
 
-class IndexArchive(ArchiveOptions, OutputOptions, RunOptions):
+class IndexArchive(ArchiveOptions, RunOptions):
     """Options of index_archive."""
 
     start: AutoDay
@@ -199,7 +201,7 @@ class IndexArchive(ArchiveOptions, OutputOptions, RunOptions):
     settled_days: Annotated[int, Field(ge=0)]
 
 
-class LoadStations(SourceOptions, OutputOptions, SmallRunOptions):
+class LoadStations(SourceOptions, SmallRunOptions):
     """Options of load_stations."""
 
     channels: Annotated[str, Field(min_length=1)]
@@ -217,7 +219,7 @@ JOBS: dict[str, type[_Options]] = {
 
 NOT_PARAMETERS = frozenset(
     (
-        "root source_endpoint source_region anonymous index out out_endpoint out_region memory "
+        "root source_endpoint source_region anonymous cache cache_size index out out_endpoint out_region memory "
         "max_bad_fraction max_denied plot plan"
     ).split()
 )

@@ -76,6 +76,38 @@ def test_each_fault_is_overcome(fault, objects):
     assert bucket.spoilt[fault] > 2
 
 
+def test_a_body_that_is_not_that_of_its_etag_is_fetched_again(objects):
+    folder, bodies = objects
+    bucket = Bucket(folder, 0.2, faults=("garbled",), seed=4)
+    some = dict(list(bodies.items())[:60])
+    with serving(bucket) as endpoint:
+        assert fetch(endpoint, some) == some
+    assert bucket.spoilt["garbled"] > 2
+
+
+def test_a_body_that_never_is_that_of_its_etag_is_an_outcome(objects):
+    folder, bodies = objects
+    bucket = Bucket(folder, 0.0)
+    bucket.etag = f'"{"0" * 32}"'
+    bucket.before_answer = lambda key, number: (folder / key).write_bytes(bytes([number]) * 1000)  # other bytes each time
+    with serving(bucket) as endpoint:
+        found = fetch(endpoint, ["k001"])
+    assert type(found["k001"]) is UnitError
+    assert "ETag" in str(found["k001"])
+    assert bucket.requests["k001"] == s3.BODY_TRIES
+
+
+def test_an_etag_that_is_no_digest_is_found_out_and_costs_one_object_twice(objects):
+    """Of buckets that encrypt with a key of their own the ETag is no MD5, though it looks like one."""
+    folder, bodies = objects
+    bucket = Bucket(folder, 0.0)
+    bucket.etag = '"0123456789abcdef0123456789abcdef"'
+    with serving(bucket) as endpoint:
+        store = Store(StoreSettings("s3://archive", endpoint=endpoint, region="us-east-1", anonymous=True))
+        assert all(bytes(store.get(key)) == body for key, body in bodies.items())
+    assert sum(bucket.requests.values()) == len(bodies) + 1
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_ranges_are_fetched_whole(share, objects):
     folder, bodies = objects

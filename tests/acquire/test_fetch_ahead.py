@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
+from seisbatch.acquire.backend import Opened
 from seisbatch.acquire.objects import Store
 from seisbatch.outcome import Corrupt, Missing, RunError, UnitError
 
@@ -20,7 +19,7 @@ class Watched:
         self.reading = self.most_reading = 0
         self.read: list[str] = []
 
-    def open(self, key: str) -> tuple[int, Callable[[], Any]]:
+    def open(self, key: str) -> Opened:
         self.opened += 1
         if key.startswith("missing"):
             raise FileNotFoundError(key)
@@ -39,7 +38,7 @@ class Watched:
                 self.read.append(key)
             return bytes(int(key.rpartition("-")[2]))
 
-        return int(key.rpartition("-")[2]), read
+        return Opened(int(key.rpartition("-")[2]), "1", read)
 
 
 @pytest.fixture

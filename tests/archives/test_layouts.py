@@ -43,7 +43,7 @@ def test_there_and_back(layout):
         name, day = Channel(net, sta, loc, chan), dt.date(1999, 1, 1) + dt.timedelta(days=int(rng.integers(0, 10_000)))
         found = layout.parse_day_file_key(layout.day_file_key(name, day))
         whole = (loc, chan) if layout.HOLDS == "channel-day" else (None, None)
-        assert found == (net, sta, *whole, day)
+        assert found == (net, sta, *whole, day, 0)
 
 
 def test_a_key_stands_under_its_days_prefix(layout):
@@ -83,4 +83,4 @@ def test_names_that_a_layout_cannot_hold(layout):
 
 def test_a_version_of_a_restricted_object():
     found = ARCHIVES["earthscope"].parse_day_file_key("miniseed/IU/2022/002/ANMO.IU.2022.002#2")
-    assert found.sta == "ANMO"
+    assert (found.sta, found.version) == ("ANMO", 2)

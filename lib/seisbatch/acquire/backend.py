@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 NO_BUCKET = re.compile(r"<Code>NoSuchBucket</Code>")
 """What S3's answer says where it is the bucket that is missing, not the object."""
@@ -19,11 +19,42 @@ class StoreSettings:
     endpoint: str | None = None
     region: str | None = None
     anonymous: bool = False
+    cache: CacheSettings | None = None
+    """Where what is read is kept for the next time, if it is."""
 
     @property
     def place(self) -> str:
         """The store's root, and the service that holds it."""
         return f"{self.root} at {self.endpoint}" if self.endpoint else self.root
+
+
+@dataclass(frozen=True)
+class CacheSettings:
+    """A store that keeps what was read from another, and the bytes that it may hold."""
+
+    store: StoreSettings
+    max_bytes: int
+
+
+class Opened(NamedTuple):
+    """An object about to be read: its size, its version as :meth:`Backend.head` has it, and what reads it."""
+
+    size: int
+    version: str
+    read: Callable[[], Any]
+
+
+class Listed(NamedTuple):
+    """An object as a listing has it: key, size, version, and when it was written [s since 1970]."""
+
+    key: str
+    size: int
+    version: str
+    written: float
+
+
+class Changed(Exception):
+    """An object is no longer the version that was asked for."""
 
 
 class Backend(Protocol):
@@ -32,23 +63,24 @@ class Backend(Protocol):
     def require(self) -> None:
         """Raise RunError unless there is such a place."""
 
-    def open(self, key: str) -> tuple[int, Callable[[], Any]]:
-        """An object's size, and what reads it."""
+    def open(self, key: str) -> Opened: ...
 
-    def get_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int]) -> list[Any]: ...
+    def get_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int], version: str | None) -> list[Any]:
+        """Ranges of an object, cut at its end; Changed where a version is named and the object is another."""
 
     def tail(self, key: str, length: int) -> tuple[int, Any]:
         """An object's size, and its last bytes."""
 
-    def size(self, key: str) -> int: ...
+    def head(self, key: str) -> tuple[int, str]:
+        """An object's size, and a text that changes with its content."""
 
     def put(self, key: str, data: Any) -> None: ...
 
-    def version(self, key: str) -> str:
-        """A text that changes with an object's content."""
+    def list(self, prefix: str) -> Iterator[Listed]:
+        """Every object under a prefix."""
 
-    def list(self, prefix: str) -> Iterator[tuple[str, int, str]]:
-        """Key, size and version of every object under a prefix."""
+    def touch(self, key: str) -> None:
+        """Note that an object is of use, where the place can: it counts as written now."""
 
     def folders(self, prefix: str) -> Iterator[str]: ...
 

@@ -7,12 +7,12 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from seisbatch.acquire.backend import StoreSettings, first_line
+from seisbatch.acquire.backend import Changed, Listed, Opened, StoreSettings, first_line
 from seisbatch.outcome import RunError, UnitError
 
 _STAGED = re.compile(r"_put-[0-9a-f]{16}\.tmp")
@@ -38,21 +38,22 @@ class Folder:
     def _path(self, key: str) -> str:
         return os.path.join(self._root, key)
 
-    def open(self, key: str) -> tuple[int, Callable[[], Any]]:
+    def open(self, key: str) -> Opened:
         path = self._path(key)
-        return self.size(key), lambda: Path(path).read_bytes()
+        return Opened(*self.head(key), lambda: Path(path).read_bytes())
 
-    def get_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int]) -> list[Any]:
-        self.size(key)
+    def get_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int], version: str | None) -> list[Any]:
+        if self.head(key)[1] != version is not None:
+            raise Changed(key)
         with open(self._path(key), "rb", buffering=0) as file:
             return [_read_at(file.fileno(), start, length) for start, length in zip(starts, lengths, strict=True)]
 
     def tail(self, key: str, length: int) -> tuple[int, Any]:
-        size = self.size(key)
+        size, _ = self.head(key)
         with open(self._path(key), "rb", buffering=0) as file:
             return size, _read_at(file.fileno(), max(0, size - length), length)
 
-    def size(self, key: str) -> int:
+    def head(self, key: str) -> tuple[int, str]:
         try:
             found = os.stat(self._path(key))
         except OSError as error:
@@ -61,7 +62,7 @@ class Folder:
             raise
         if not stat.S_ISREG(found.st_mode):
             raise FileNotFoundError(key)
-        return found.st_size
+        return found.st_size, _version(found)
 
     def put(self, key: str, data: Any) -> None:
         try:
@@ -85,12 +86,12 @@ class Folder:
                 raise UnitError(f"{key} cannot be written: {first_line(error)}") from None
             raise
 
-    def version(self, key: str) -> str:
-        self.size(key)
-        return _version(os.stat(self._path(key)))
-
-    def list(self, prefix: str) -> Iterator[tuple[str, int, str]]:
+    def list(self, prefix: str) -> Iterator[Listed]:
         yield from _files(self._path(prefix) if prefix else self._root, f"{prefix}/" if prefix else "", ())
+
+    def touch(self, key: str) -> None:
+        with suppress(FileNotFoundError):  # gone by now
+            os.utime(self._path(key))
 
     def folders(self, prefix: str) -> Iterator[str]:
         try:
@@ -139,8 +140,8 @@ def _version(found: os.stat_result) -> str:
     return f"{found.st_mtime_ns:x}-{found.st_size:x}"
 
 
-def _files(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[str, int, str]]:
-    """Keys, sizes and versions of the files in a folder; links are followed, but never in a circle."""
+def _files(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[Listed]:
+    """The files in a folder; links are followed, but never in a circle."""
     try:
         here = os.stat(folder)
         entries = list(os.scandir(folder))
@@ -155,6 +156,6 @@ def _files(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iter
                 yield from _files(entry.path, f"{prefix}{entry.name}/", (*above, identity))
             elif entry.is_file() and not _STAGED.fullmatch(entry.name):
                 found = entry.stat()
-                yield f"{prefix}{entry.name}", found.st_size, _version(found)
+                yield Listed(f"{prefix}{entry.name}", found.st_size, _version(found), found.st_mtime)
         except FileNotFoundError:
             continue

@@ -20,7 +20,8 @@ from obstore import exceptions
 
 from seisbatch.acquire import s3
 from seisbatch.acquire.ahead import Budget, consume
-from seisbatch.acquire.backend import NO_BUCKET, Backend, StoreSettings, first_line
+from seisbatch.acquire.backend import NO_BUCKET, Backend, Changed, Listed, StoreSettings, first_line
+from seisbatch.acquire.cache import Cache, Cached
 from seisbatch.acquire.folder import Folder
 from seisbatch.outcome import Corrupt, Denied, Missing, RunError, UnitError, is_out_of_space
 
@@ -49,12 +50,19 @@ def check_key(key: str) -> str:
     return key
 
 
+class Replaced(UnitError):
+    """An object is no longer the version that was asked for."""
+
+
 class Store:
     """One store; made by :func:`open_store`."""
 
     def __init__(self, settings: StoreSettings) -> None:
         self.settings = settings
-        self._backend: Backend = s3.S3(settings) if settings.root.startswith("s3://") else Folder(settings)
+        self._backend: Backend = _place(settings)
+        if settings.cache is not None:
+            kept = Cache(_place(settings.cache.store), settings.cache.store.root, settings.cache.max_bytes)
+            self._backend = Cached(self._backend, settings.place, kept)
 
     def require(self) -> None:
         """Raise RunError where the store is a folder that does not exist."""
@@ -63,18 +71,21 @@ class Store:
     def get(self, key: str) -> Any:
         """The object's bytes, as a buffer; Missing, Denied."""
         with self._errors(check_key(key)):
-            return self._backend.open(key)[1]()
+            return self._backend.open(key).read()
 
     def get_range(self, key: str, start: int, length: int) -> Any:
         """At most ``length`` bytes from ``start`` on, as a buffer; none where the object ends before."""
         return self.get_ranges(key, [start], [length])[0]
 
-    def get_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int]) -> list[Any]:
-        """Several ranges of one object, each as :meth:`get_range` gives it."""
+    def get_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int], version: str | None = None) -> list[Any]:
+        """Several ranges of one object, each as :meth:`get_range` gives it.
+
+        Raises Replaced where a version is named, as :meth:`version` has it, and the object is another by now.
+        """
         if len(starts) != len(lengths) or any(number < 0 for number in (*starts, *lengths)):
             raise ValueError("ranges: as many starts as lengths, none of them below 0")
         with self._errors(check_key(key)):
-            return self._backend.get_ranges(key, starts, lengths)
+            return self._backend.get_ranges(key, starts, lengths, version)
 
     def tail(self, key: str, length: int) -> tuple[int, Any]:
         """The object's size and its last ``length`` bytes, or all of it where it is smaller, in one request."""
@@ -84,7 +95,7 @@ class Store:
     def size(self, key: str) -> int:
         """The object's size in bytes; Missing where there is none."""
         with self._errors(check_key(key)):
-            return self._backend.size(key)
+            return self._backend.head(key)[0]
 
     def exists(self, key: str) -> bool:
         """Whether there is such an object."""
@@ -104,14 +115,14 @@ class Store:
     def version(self, key: str) -> str:
         """A text that changes with the object's content, such as its ETag; Missing where there is none."""
         with self._errors(check_key(key)):
-            return self._backend.version(key)
+            return self._backend.head(key)[1]
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Keys and sizes under a prefix that ends a folder's name (``""`` is all), sorted."""
-        return ((key, size) for key, size, _ in self.list_versions(prefix))
+        return ((item.key, item.size) for item in self.list_versions(prefix))
 
-    def list_versions(self, prefix: str) -> Iterator[tuple[str, int, str]]:
-        """Keys, sizes and versions, as :meth:`version` has them, under a prefix that ends a folder's name, sorted."""
+    def list_versions(self, prefix: str) -> Iterator[Listed]:
+        """The objects, and their versions as :meth:`version` has them, under a prefix that ends a folder's name, sorted."""
         folder = prefix.rstrip("/")
         with self._errors(check_key(folder) if folder else prefix):
             found = sorted(self._backend.list(folder))
@@ -165,13 +176,13 @@ class Store:
         """The bytes of the object that is ``number``-th in line, or its UnitError, once the budget has room for it."""
         try:
             with self._errors(check_key(key)):
-                size, read = self._backend.open(key)
-                if not budget.try_take(number, size):
-                    del read  # an idle connection would time out: the object is asked for again when there is room
+                opened = self._backend.open(key)
+                if not budget.try_take(number, size := opened.size):
+                    del opened  # an idle connection would time out: the object is asked for again when there is room
                     if not budget.take(number, size):
                         return UnitError("no longer wanted")
-                    _, read = self._backend.open(key)
-                return read()
+                    opened = self._backend.open(key)
+                return opened.read()
         except UnitError as error:
             return error
         except ValueError as error:
@@ -184,6 +195,8 @@ class Store:
         where = f"{self.settings.root}/{key}"
         try:
             yield
+        except Changed:
+            raise Replaced(f"{where} is not what it was when it was indexed") from None
         except (FileNotFoundError, NotADirectoryError) as error:
             if NO_BUCKET.search(str(error)):
                 raise self._no_bucket() from None
@@ -218,6 +231,10 @@ class Store:
 
     def _at(self) -> str:
         return f" at {self.settings.endpoint}" if self.settings.endpoint else ""
+
+
+def _place(settings: StoreSettings) -> Backend:
+    return s3.S3(settings) if settings.root.startswith("s3://") else Folder(settings)
 
 
 _STORES: dict[tuple[int, StoreSettings], Store] = {}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +15,7 @@ from obstore import exceptions
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.store import S3Store
 
-from seisbatch.acquire.backend import NO_BUCKET, StoreSettings, first_line
+from seisbatch.acquire.backend import NO_BUCKET, Changed, Listed, Opened, StoreSettings, first_line
 from seisbatch.outcome import RunError
 
 CONNECT_SECONDS = 10
@@ -23,6 +25,10 @@ RETRY_SECONDS = 180
 BACKOFF_BASE = 3
 """With a first wait of 0.1 s, the eight retries of a request are spread over about ten seconds."""
 
+BODY_TRIES = 3
+"""An object whose bytes are not those of its ETag is fetched this often."""
+
+_MD5 = re.compile(r"[0-9a-f]{32}")
 _BEYOND_THE_END = re.compile(r"416 Range Not Satisfiable|<Code>InvalidRange</Code>")
 _NOT_A_PART = re.compile(_BEYOND_THE_END.pattern + "|Received non-partial response")
 
@@ -48,6 +54,7 @@ class S3:
         if settings.region:
             options["region"] = settings.region
         self._bucket_seen = False
+        self._etags_are_digests = True
         try:
             self._store = S3Store(
                 bucket,
@@ -74,26 +81,51 @@ class S3:
     def require(self) -> None:
         """A bucket that is missing says so at the first access."""
 
-    def open(self, key: str) -> tuple[int, Callable[[], Any]]:
+    def open(self, key: str) -> Opened:
         found = obstore.get(self._store, key)
         self._bucket_seen = True
-        return int(found.meta["size"]), found.bytes
+        return Opened(int(found.meta["size"]), _version(found.meta), functools.partial(self._read, key, found))
 
-    def get_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int]) -> list[Any]:
+    def _read(self, key: str, found: Any) -> Any:
+        """The body of an answer, fetched again where it is not of the length or the ETag that the answer names.
+
+        An ETag of 32 hexadecimal digits is the MD5 of the bytes, unless the bucket encrypts with keys of its own: then two
+        fetches give the same bytes and another digest, and no ETag of it is compared any more.
+        """
+        seen: set[str] = set()
+        for number in range(BODY_TRIES):
+            answer = obstore.get(self._store, key) if number else found
+            body, etag = answer.bytes(), _version(answer.meta)
+            if len(body) != answer.meta["size"]:
+                continue
+            if not self._etags_are_digests or not _MD5.fullmatch(etag):
+                return body
+            digest = hashlib.md5(body, usedforsecurity=False).hexdigest()
+            if digest == etag:
+                return body
+            if digest in seen:
+                self._etags_are_digests = False
+                return body
+            seen.add(digest)
+        raise exceptions.GenericError(f"{BODY_TRIES} bodies were not what their length and ETag say")
+
+    def get_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int], version: str | None) -> list[Any]:
         wanted = [number for number, length in enumerate(lengths) if length]
         parts: list[Any] = [b""] * len(lengths)
         try:
             found: Sequence[Any]
             if len(wanted) == 1:
                 (only,) = wanted
-                found = [obstore.get_range(self._store, key, start=starts[only], length=lengths[only])]
+                found = [self._range(key, starts[only], lengths[only], version)]
             elif wanted:
-                size = self.size(key)
+                size, there = self.head(key)
+                if there != version is not None:
+                    raise Changed(key)
                 wanted = [number for number in wanted if starts[number] < size]
                 ends = [min(starts[number] + lengths[number], size) for number in wanted]
                 found = obstore.get_ranges(self._store, key, starts=[starts[number] for number in wanted], ends=ends)
             else:
-                self.size(key)
+                self.head(key)
                 found = []
         except exceptions.BaseError as error:
             if _BEYOND_THE_END.search(str(error)):
@@ -102,6 +134,15 @@ class S3:
         for number, part in zip(wanted, found, strict=True):
             parts[number] = part
         return parts
+
+    def _range(self, key: str, start: int, length: int, version: str | None) -> Any:
+        if version is None:
+            return obstore.get_range(self._store, key, start=start, length=length)
+        options: Any = {"range": (start, start + length), "if_match": f'"{version}"'}
+        try:
+            return obstore.get(self._store, key, options=options).bytes()
+        except exceptions.PreconditionError:
+            raise Changed(key) from None
 
     def tail(self, key: str, length: int) -> tuple[int, Any]:
         try:
@@ -114,12 +155,10 @@ class S3:
         self._bucket_seen = True
         return int(found.meta["size"]), found.bytes()
 
-    def size(self, key: str) -> int:
-        return int(self._head(key)["size"])
-
-    def _head(self, key: str) -> Any:
+    def head(self, key: str) -> tuple[int, str]:
         try:
-            return obstore.head(self._store, key)
+            found = obstore.head(self._store, key)
+            return int(found["size"]), _version(found)
         except FileNotFoundError:
             if not self._bucket_seen:  # the answer to HEAD has no body that would tell a missing bucket from an object
                 try:
@@ -132,13 +171,13 @@ class S3:
     def put(self, key: str, data: Any) -> None:
         obstore.put(self._store, key, iter(data) if isinstance(data, list | tuple) else data)
 
-    def version(self, key: str) -> str:
-        return _version(self._head(key))
-
-    def list(self, prefix: str) -> Iterator[tuple[str, int, str]]:
+    def list(self, prefix: str) -> Iterator[Listed]:
         for batch in obstore.list(self._store, prefix or None):
             for item in batch:
-                yield str(item["path"]), int(item["size"]), _version(item)
+                yield Listed(str(item["path"]), int(item["size"]), _version(item), item["last_modified"].timestamp())
+
+    def touch(self, key: str) -> None:
+        """S3 knows only when an object was written."""
 
     def folders(self, prefix: str) -> Iterator[str]:
         for found in obstore.list_with_delimiter(self._store, prefix or None)["common_prefixes"]:
@@ -153,7 +192,7 @@ class S3:
                     raise
 
     def delete_prefix(self, prefix: str) -> None:
-        self.delete([key for key, _, _ in self.list(prefix)])
+        self.delete([item.key for item in self.list(prefix)])
 
 
 def _version(item: Any) -> str:

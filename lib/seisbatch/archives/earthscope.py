@@ -19,7 +19,7 @@ DAY_INDEX_COLUMNS = ()
 OPEN_NETWORKS = ("AK", "II", "IU", "N4", "PB", "TA", "UU", "UW")
 
 _KEY = re.compile(
-    r"miniseed/(?P<net>\w{1,8})/(?P<year>\d{4})/(?P<day>\d{3})/(?P<sta>\w{1,8})\.(?P=net)\.(?P=year)\.(?P=day)(#\d+)?",
+    r"miniseed/(?P<net>\w{1,8})/(?P<year>\d{4})/(?P<day>\d{3})/(?P<sta>\w{1,8})\.(?P=net)\.(?P=year)\.(?P=day)(#(?P<version>\d{1,9}))?",
     re.ASCII,
 )
 
@@ -38,7 +38,8 @@ def parse_day_file_key(key: str) -> ObjectName:
     match = _KEY.fullmatch(key)
     if not match:
         raise ValueError(f"{key[:200]!r} is no key of an EarthScope station-day")
-    return object_name(match["net"], match["sta"], None, None, match["year"], match["day"])
+    name = object_name(match["net"], match["sta"], None, None, match["year"], match["day"])
+    return name._replace(version=int(match["version"] or 0))
 
 
 def networks_prefix(year: int) -> str | None:

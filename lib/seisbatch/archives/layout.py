@@ -13,13 +13,17 @@ PLACEHOLDER = "XXX"
 
 
 class ObjectName(NamedTuple):
-    """What a key says of its object; ``loc`` and ``chan`` are None where it holds every channel of a station."""
+    """What a key says of its object; ``loc`` and ``chan`` are None where it holds every channel of a station.
+
+    Of objects that differ by ``version`` alone the one with the highest is the one to read.
+    """
 
     net: str
     sta: str
     loc: str | None
     chan: str | None
     date: dt.date
+    version: int = 0
 
 
 class Layout(Protocol):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from seisbatch.acquire.backend import CacheSettings
 from seisbatch.acquire.objects import StoreSettings
 from seisbatch.archives import ARCHIVES
 from seisbatch.config import ArchiveOptions, IndexedOptions, OptionError, OutputOptions, SourceOptions
 from seisbatch.steps.stations import Stations
 
 SAMPLE_ROOT = "sample-archive"
+CACHE_FOLDER = "seisbatch-cache"
+"""What is kept stands in a folder of its own: whatever else is under ``--cache`` is never counted, and never removed."""
 
 
 def store_settings(root: str, endpoint: str | None, region: str | None, anonymous: bool) -> StoreSettings:
@@ -32,7 +36,18 @@ def archive_store(options: ArchiveOptions) -> StoreSettings:
     root = options.root or (SAMPLE_ROOT if options.archive == "sample" else layout.ROOT)
     if root is None:
         raise OptionError(f"--archive {options.archive} has no public bucket: give --root, a folder or s3://bucket/prefix")
-    return store_settings(root, options.source_endpoint, options.source_region or layout.REGION, options.anonymous)
+    region = options.source_region or layout.REGION
+    return _with_cache(store_settings(root, options.source_endpoint, region, options.anonymous), options)
+
+
+def _with_cache(store: StoreSettings, options: ArchiveOptions) -> StoreSettings:
+    """A store of which what is read is kept, if that is asked for; a folder of this machine needs no copy."""
+    if options.cache is None or not store.root.startswith("s3://"):
+        return store
+    kept = store_settings(
+        f"{options.cache.rstrip('/')}/{CACHE_FOLDER}", options.out_endpoint, options.out_region, anonymous=False
+    )
+    return replace(store, cache=CacheSettings(kept, options.cache_size))
 
 
 def archive_stations(options: SourceOptions) -> Stations:
@@ -41,7 +56,7 @@ def archive_stations(options: SourceOptions) -> Stations:
     if options.stations is None:
         return Stations(archive, layout_of(options), of_archive=True)
     store = store_settings(options.stations, archive.endpoint, archive.region, options.anonymous)
-    return Stations(store, layout_of(options), of_archive=False)
+    return Stations(_with_cache(store, options), layout_of(options), of_archive=False)
 
 
 def index_table(options: IndexedOptions) -> StoreSettings | None:

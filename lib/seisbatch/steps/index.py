@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from seisbatch.acquire.backend import Listed
 from seisbatch.acquire.miniseed import MAX_RATE
 from seisbatch.acquire.objects import Store, StoreSettings, open_store
 from seisbatch.archives import ARCHIVES
@@ -90,10 +91,10 @@ class Listing:
         self.store = store
         self.layout = layout
         self._of_prefix: dict[str, Sequence[str]] = {}
-        self._of_year: dict[str, list[tuple[str, int, str]]] = {}
+        self._of_year: dict[str, list[Listed]] = {}
 
-    def objects(self, day: dt.date, networks: Sequence[str] | None) -> list[tuple[str, int, str]]:
-        """Keys, sizes and versions under the prefixes of a day, those of other networks left out where networks are named."""
+    def objects(self, day: dt.date, networks: Sequence[str] | None) -> list[Listed]:
+        """The objects under the prefixes of a day, those of other networks left out where networks are named."""
         if networks is None:
             prefix = self.layout.networks_prefix(day.year)
             networks = self._networks(prefix) if prefix else []
@@ -106,7 +107,7 @@ class Listing:
             self._of_prefix[prefix] = self.store.folders(prefix)
         return self._of_prefix[prefix]
 
-    def _under(self, prefix: str) -> list[tuple[str, int, str]]:
+    def _under(self, prefix: str) -> list[Listed]:
         if not lists_years(self.layout):
             return list(self.store.list_versions(prefix))
         if prefix not in self._of_year:
@@ -136,22 +137,24 @@ def listed(listing: Listing, day: dt.date, patterns: ChannelPatterns) -> list[di
         return [_problem(f"listing/{day}", day, error.outcome, f"listing of the day: {error}")]
     rows: dict[str, dict[str, Any]] = {}
     problems: list[dict[str, Any]] = []
-    for key, size, etag in found:
+    versions: dict[str, int] = {}
+    for item in found:
         try:
-            name = layout.parse_day_file_key(key)
+            name = layout.parse_day_file_key(item.key)
         except ValueError as error:
             if not lists_years(layout):
-                problems.append(_problem(f"listing/{day}/{key}", day, Outcome.REJECTED, f"listing: {error}"))
+                problems.append(_problem(f"listing/{day}/{item.key}", day, Outcome.REJECTED, f"listing: {error}"))
             continue
         if name.date != day or not patterns.may_match(name.net, name.sta, name.loc, name.chan):
             continue
         codes = {"net": name.net, "sta": name.sta, "loc": name.loc, "chan": name.chan}
         unit = f"{'.'.join(code for code in codes.values() if code is not None)}/{day}"
-        if unit in rows:
+        if unit in rows and name.version == versions[unit]:
             reason = f"{unit.partition('/')[0]} stands there twice; {rows[unit]['s3key']} is read"
-            problems.append(_problem(f"{unit}/{key}", day, Outcome.REJECTED, reason))
-        else:
-            rows[unit] = {"unit": unit, "date": day, **codes, "s3key": key, "size": size, "etag": etag}
+            problems.append(_problem(f"{unit}/{item.key}", day, Outcome.REJECTED, reason))
+        elif name.version >= versions.get(unit, 0):  # of several versions the last is read
+            versions[unit] = name.version
+            rows[unit] = {"unit": unit, "date": day, **codes, "s3key": item.key, "size": item.size, "etag": item.version}
     return sorted(rows.values(), key=lambda row: row["unit"]) + problems
 
 

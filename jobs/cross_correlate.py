@@ -26,7 +26,7 @@ def flow(app: "App", options: CrossCorrelate) -> None:
     run = correlation_run(options)  # options resolved: where, what, how
     if not options.plan and not app.begin(run):  # complete already
         return
-    plan = correlation_plan(app.index(run, run.days), run)  # commit units of the whole run: blocks, tiles
+    plan = correlation_plan(app.index(run, run.days, by_channel=True), run)  # commit units of the whole run: blocks, tiles
     if app.announce(plan, only=options.plan):
         app.run(write_spectra, run.spectra, plan.blocks)  # fetch, decode, preprocess: scratch spectra
         app.run(write_tiles, run.correlate, plan.tiles)  # one file of CCFs a tile; what is there is left

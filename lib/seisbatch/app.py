@@ -149,8 +149,11 @@ class App:
         for store in stores:
             open_store(store).require()
 
-    def index(self, run: ArchiveRun, days: Sequence[dt.date]) -> DataFrame:
-        """Rows of ``CHANNEL_DAY``: every channel-day that the archive's index names and the options select, of some days."""
+    def index(self, run: ArchiveRun, days: Sequence[dt.date], *, by_channel: bool = False) -> DataFrame:
+        """Rows of ``CHANNEL_DAY``: every channel-day that the archive's index names and the options select, of some days.
+
+        Of an object that holds a whole station there is one row, or ``by_channel`` one of each channel that is selected.
+        """
         tables = [run.index_table] if run.index_table else []
         self.prepare(is_sample=run.is_sample, stores=[run.archive, run.stations.store, *tables])
         log.info("reading the index of %s in %s, %d days from %s", run.layout, run.archive.root, len(days), days[0])
@@ -161,7 +164,7 @@ class App:
         dates = spark.range(0, len(days), 1, max(1, len(days) // days_a_task)).select(
             F.date_add(F.lit(EPOCH), day).alias("date")
         )
-        settings = IndexSettings(run.layout, run.archive, run.channels, run.index_table)
+        settings = IndexSettings(run.layout, run.archive, run.channels, run.index_table, by_channel)
         return dates.mapInArrow(functools.partial(read_indexes, settings), CHANNEL_DAY.spark())
 
     def announce(self, plan: Plan, *, only: bool) -> bool:

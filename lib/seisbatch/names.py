@@ -16,6 +16,7 @@ _CODE = {
     "loc": re.compile(r"[A-Za-z0-9-]{0,8}"),
     "chan": re.compile(r"[A-Za-z0-9]{3}"),
 }
+_WILDCARDS = frozenset("*?[")
 _PATTERN_PART = re.compile(r"[A-Za-z0-9*?\[\]!-]*")
 
 
@@ -104,7 +105,17 @@ class ChannelPatterns:
     def networks(self) -> list[str] | None:
         """The networks that the patterns name; None where one of them has a wildcard there."""
         found = sorted({parts[0] for parts in self._patterns})
-        return None if any(set("*?[") & set(net) for net in found) else found
+        return None if any(_WILDCARDS & set(net) for net in found) else found
+
+    def named_at(self, net: str, sta: str) -> list[Channel] | None:
+        """The channels of a station that the patterns name; None where a location or channel code has a wildcard.
+
+        >>> ChannelPatterns("IU.*.00.BHZ,IU.*.10.BHZ").named_at("IU", "ANMO")[0]
+        Channel(net='IU', sta='ANMO', loc='00', chan='BHZ')
+        """
+        if any(_WILDCARDS & set(code) for parts in self._patterns for code in parts[2:]):
+            return None
+        return sorted({name for parts in self._patterns if self.matches(name := Channel(net, sta, *parts[2:]))})
 
     def matches(self, name: Channel) -> bool:
         return self.may_match(*name)

@@ -23,6 +23,7 @@ DATE = pa.date32()
 TIME = pa.timestamp("us", tz="UTC")
 BINARY = pa.binary()
 SAMPLES = pa.list_(pa.float32())
+PIECES = pa.list_(pa.struct([("start_ns", LONG), ("last_ns", LONG), ("foff", LONG), ("nbytes", LONG), ("reclen", INT)]))
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,12 @@ CHANNEL_DAY = Table(
         Field("sample_rate", DOUBLE, "Hz", "sampling rate that the index states"),
         Field("lat", DOUBLE, "degrees", "latitude that the index states"),
         Field("lon", DOUBLE, "degrees", "longitude that the index states"),
+        Field(
+            "pieces",
+            PIECES,
+            "",
+            "where the channel's contiguous pieces stand in the object, where known",
+        ),
         Field("outcome", STRING, "", "null; for a problem of the index, its outcome"),
         Field("reason", STRING, "", "null; for a problem of the index, why"),
     ),
@@ -305,6 +312,7 @@ WF_MINISEED = Table(
         Field("npts", LONG, "", "number of samples", nullable=False),
         Field("foff", LONG, "bytes", "offset of the first record in the object", nullable=False),
         Field("nbytes", LONG, "bytes", "length of the records", nullable=False),
+        Field("reclen", INT, "bytes", "length of each record; null where they are of several lengths"),
         Field("etag", STRING, "", "the store's tag of the object's content, where known"),
     ),
 )

@@ -12,10 +12,13 @@ import obspy
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from seisbatch.acquire.miniseed import decode
 from seisbatch.archives import earthscope, scedc, sds
 from seisbatch.names import Channel
+from seisbatch.sample.events import EVENTS
 from seisbatch.sample.network import DAYS
 
+from tests.faulty_s3 import Bucket, serving
 from tests.jobs.results import data_columns, indexed, outcomes, rows
 
 
@@ -141,6 +144,52 @@ def test_windows_planned_from_the_table_are_the_same(out, sample_archive, run_jo
     assert one.equals(other)
     options += ["--time", "2022-05-05", "--index", out]
     assert run_job("cut_windows", *options, "--out", tmp_path / "none") == 2
+
+
+def test_windows_by_pieces_move_less_and_hold_the_same(sample_archive, run_job, tmp_path):
+    """One request of a day file where a reader that knows nothing of it needs two."""
+    of_archive = ["--archive", "scedc", "--root", "s3://any", "--source-region", "us-east-1"]
+    channels = ["--channels", "XX.*.*.*"]
+    bucket = Bucket(sample_archive, 0.0)
+    with serving(bucket) as endpoint:
+        of_archive += ["--source-endpoint", endpoint]
+        days = ["--start", DAYS[0], "--days", 1]
+        assert run_job("index_archive", *of_archive, *days, *channels, "--segments", "--out", tmp_path / "index") == 0
+        found = {}
+        for name, index in (("plain", []), ("pieces", ["--index", tmp_path / "index"])):
+            bucket.requests.clear()
+            options = ["--time", EVENTS[0].time.isoformat(), *channels, "--out", tmp_path / name]
+            assert run_job("cut_windows", *of_archive, *options, *index) == 0
+            found[name] = {key: number for key, number in bucket.requests.items() if key.endswith(".ms")}
+    one, other = (data_columns(tmp_path / name, "wf_TimeSeries") for name in ("plain", "pieces"))
+    assert one.num_rows > 15
+    for ours, theirs in zip(other.to_pylist(), one.to_pylist(), strict=True):
+        about = {"samples": None, "starttime": None, "endtime": None, "sampling_rate": None}  # time tags have 0.1 ms
+        assert {**ours, **about} == {**theirs, **about}
+        assert abs((ours["starttime"] - theirs["starttime"]).total_seconds()) < 1e-4
+        assert ours["sampling_rate"] == pytest.approx(theirs["sampling_rate"], rel=1e-6)
+        (mine,), (same,) = (decode(row["samples"]).values() for row in (ours, theirs))
+        assert all((a.samples == b.samples).all() for a, b in zip(mine, same, strict=True))
+    plain, pieces = (outcomes(tmp_path / name, "window") for name in ("plain", "pieces"))
+    assert {unit: row["outcome"] for unit, row in plain.items()} == {unit: row["outcome"] for unit, row in pieces.items()}
+    assert sum(found["pieces"].values()) < 0.7 * sum(found["plain"].values())
+    assert sum(row["bytes_read"] for row in pieces.values()) < sum(row["bytes_read"] for row in plain.values())
+
+
+def test_an_index_that_no_longer_holds_is_passed_over(sample_archive, run_job, tmp_path):
+    archive = tmp_path / "archive"
+    shutil.copytree(sample_archive, archive, copy_function=os.link)
+    options = ["--root", archive, "--channels", "XX.ALFA.*.*"]
+    assert run_job("index_archive", *options, "--segments", "--out", tmp_path / "index") == 0
+    path = archive / scedc.day_file_key(Channel("XX", "ALFA", "", "BHZ"), DAYS[0])
+    body = path.read_bytes()
+    path.unlink()
+    path.write_bytes(body[512 * 40 :])  # every piece stands elsewhere now; no version tells
+    for name, index in (("plain", []), ("pieces", ["--index", tmp_path / "index"])):
+        assert run_job("cut_windows", *options, *index, "--out", tmp_path / name) == 0
+    one, other = (data_columns(tmp_path / name, "wf_TimeSeries") for name in ("plain", "pieces"))
+    assert set(one["chan"].to_pylist()) == {"BHZ", "BHN", "BHE"}
+    assert one.select(["id", "starttime", "npts"]).equals(other.select(["id", "starttime", "npts"]))
 
 
 def test_pieces_of_objects_that_hold_whole_stations(sample_archive, run_job, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,8 +40,8 @@ _DTYPES = {"i": np.int32, "f": np.float32, "d": np.float64}
 _ERRORS = (PymseedError, ValueError, OverflowError)
 
 
-def decode(data: Any) -> dict[Channel, list[Segment]]:
-    """Every segment of every channel in an object, miniSEED 2 or 3.
+def decode(data: Any, wanted: Callable[[Channel], bool] | None = None) -> dict[Channel, list[Segment]]:
+    """Every segment of every channel in an object, miniSEED 2 or 3; of channels that are not ``wanted`` none.
 
     ``data`` is any buffer. Records are joined within half a sample of the time expected, as libmseed does. A segment of at
     least an hour carries the rate that its first and last time tags give, a shorter one that of its header. Samples are
@@ -51,14 +51,16 @@ def decode(data: Any) -> dict[Channel, list[Segment]]:
     holds text or impossible headers; Rejected where a channel is in more than :data:`MAX_SEGMENTS` pieces.
     """
     segments: dict[Channel, list[Segment]] = {}
-    for name, found in decode_each(data):
+    for name, found in decode_each(data, wanted):
         if isinstance(found, Corrupt):
             raise found
         segments.setdefault(name, []).extend(found)
     return segments
 
 
-def decode_each(data: Any) -> Iterator[tuple[Channel, list[Segment] | Corrupt]]:
+def decode_each(
+    data: Any, wanted: Callable[[Channel], bool] | None = None
+) -> Iterator[tuple[Channel, list[Segment] | Corrupt]]:
     """The traces of an object one after another, as :func:`decode` has them; only one at a time is held decoded.
 
     A channel may come in several traces. One whose samples cannot be decoded comes as the Corrupt that it ends with. Raises
@@ -76,7 +78,8 @@ def decode_each(data: Any) -> Iterator[tuple[Channel, list[Segment] | Corrupt]]:
             name = _name(trace.sourceid)
             found: list[Segment] | Corrupt
             try:
-                found = [_segment(segment) for segment in trace if segment.samplecnt]
+                is_wanted = wanted is None or wanted(name)
+                found = [_segment(segment) for segment in trace if segment.samplecnt and is_wanted]
             except Corrupt as error:
                 found = error
             except _ERRORS as error:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from obstore import exceptions
 
@@ -25,7 +25,7 @@ from seisbatch.acquire.cache import Cache, Cached
 from seisbatch.acquire.folder import Folder
 from seisbatch.outcome import Corrupt, Denied, Missing, RunError, UnitError, is_out_of_space
 
-__all__ = ["Store", "StoreSettings", "check_key", "open_store"]
+__all__ = ["Part", "Replaced", "Store", "StoreSettings", "check_key", "open_store"]
 
 KEY_BYTES = 1024
 
@@ -48,6 +48,14 @@ def check_key(key: str) -> str:
     if any(part in ("", ".", "..") for part in parts):
         raise ValueError(f"{key[:80]!r} is no valid key: it would leave its folder")
     return key
+
+
+class Part(NamedTuple):
+    """An object, or some ranges of it (offset and length), of the version that is named, one after another."""
+
+    key: str
+    ranges: tuple[tuple[int, int], ...] | None = None
+    version: str | None = None
 
 
 class Replaced(UnitError):
@@ -147,10 +155,12 @@ class Store:
             self._backend.delete_prefix(folder)
 
     @contextmanager
-    def fetch_ahead(self, keys: Iterable[str], *, max_bytes: int, max_in_flight: int) -> Iterator[Iterator[tuple[str, Any]]]:
+    def fetch_ahead(
+        self, keys: Iterable[str | Part], *, max_bytes: int, max_in_flight: int
+    ) -> Iterator[Iterator[tuple[str, Any]]]:
         """An iterator of each key in turn and its bytes, or the UnitError that fetching it ended with.
 
-        Objects are fetched while earlier ones are being used: at most ``max_in_flight`` of them, and no more than
+        Objects, or parts of them, are fetched while earlier ones are being used: at most ``max_in_flight`` of them, and no more than
         ``max_bytes`` under way, held or in use; a single object that is larger is fetched when it is the only one.
         """
         budget = Budget(max_bytes)
@@ -162,26 +172,33 @@ class Store:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _ahead(
-        self, pool: ThreadPoolExecutor, budget: Budget, keys: Iterator[str], max_in_flight: int
+        self, pool: ThreadPoolExecutor, budget: Budget, keys: Iterator[str | Part], max_in_flight: int
     ) -> Iterator[tuple[str, Any]]:
         waiting: deque[tuple[int, str, Future[Any]]] = deque()
-        for number, key in enumerate(keys):
-            waiting.append((number, key, pool.submit(self._fetch, key, number, budget)))
+        for number, wanted in enumerate(keys):
+            part = Part(wanted) if isinstance(wanted, str) else wanted
+            waiting.append((number, part.key, pool.submit(self._fetch, part, number, budget)))
             if len(waiting) >= max_in_flight:
                 yield from consume(waiting, budget)
         while waiting:
             yield from consume(waiting, budget)
 
-    def _fetch(self, key: str, number: int, budget: Budget) -> Any:
-        """The bytes of the object that is ``number``-th in line, or its UnitError, once the budget has room for it."""
+    def _fetch(self, part: Part, number: int, budget: Budget) -> Any:
+        """The bytes of what is ``number``-th in line, or its UnitError, once the budget has room for it."""
         try:
-            with self._errors(check_key(key)):
-                opened = self._backend.open(key)
+            if part.ranges is not None:
+                starts, lengths = zip(*part.ranges, strict=True)
+                if not budget.take(number, sum(lengths)):
+                    return UnitError("no longer wanted")
+                bodies = self.get_ranges(part.key, starts, lengths, part.version)
+                return bodies[0] if len(bodies) == 1 else b"".join(map(bytes, bodies))
+            with self._errors(check_key(part.key)):
+                opened = self._backend.open(part.key)
                 if not budget.try_take(number, size := opened.size):
                     del opened  # an idle connection would time out: the object is asked for again when there is room
                     if not budget.take(number, size):
                         return UnitError("no longer wanted")
-                    opened = self._backend.open(key)
+                    opened = self._backend.open(part.key)
                 return opened.read()
         except UnitError as error:
             return error

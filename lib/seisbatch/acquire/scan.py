@@ -28,6 +28,8 @@ class RecordedPiece:
     n_samples: int
     offset: int
     n_bytes: int
+    record_bytes: int | None
+    """Length of each record, where they are of one length."""
 
 
 def scan(data: Any) -> Iterator[RecordedPiece]:
@@ -54,10 +56,12 @@ def scan(data: Any) -> Iterator[RecordedPiece]:
                     piece.n_samples += n_samples
                     piece.n_bytes += length
                     piece.last_ns = record.endtime
+                    if length != piece.record_bytes:
+                        piece.record_bytes = None
                 else:
                     if piece is not None:
                         yield piece
-                    piece = RecordedPiece(name, record.starttime, record.endtime, rate, n_samples, offset, length)
+                    piece = RecordedPiece(name, record.starttime, record.endtime, rate, n_samples, offset, length, length)
             offset += length
     except (PymseedError, ValueError, OverflowError) as error:
         raise Corrupt(f"byte {offset}: {' '.join(str(error).split())}"[:200]) from None

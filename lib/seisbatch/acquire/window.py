@@ -7,9 +7,9 @@ that (records of several lengths or out of order, several channels, miniSEED 3),
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,8 @@ MARGIN = 0.004
 MOST_OF_IT = 0.5
 """An object of which a window needs more than this share is read whole."""
 MAX_GUESSES = 6
+MICROSECOND_NS = 1000
+"""Times of pieces are known to this."""
 
 _RECORD_LENGTHS = (512, 4096, 1024, 256, 2048, 128)
 _HEADER = np.dtype([("skipped", "V20"), ("year", "u2"), ("day", "u2"), ("hour", "u1"), ("minute", "u1"), ("second", "u1"),
@@ -76,27 +78,118 @@ def read_records(
     if begins_ns is None:
         begins_ns = last.end_ns - (last.end_ns - last.start_ns) * n_records
     known = [(min(begins_ns, last.start_ns), 0), (last.end_ns, n_records)]
-    for _ in range(MAX_GUESSES):
-        first, stop = _guess(known, n_records, window.start_ns - GUARD_NS, window.end_ns + GUARD_NS)
-        if stop - first > MOST_OF_IT * n_records or (stop - first) * length > max_bytes:
+    guarded = Span(window.start_ns - GUARD_NS, window.end_ns + GUARD_NS)
+    most = min(int(MOST_OF_IT * n_records), max_bytes // length)
+    found = _search(lambda first, stop: store.get_range(key, first * length, (stop - first) * length),
+                    name, guarded, known, n_records, length, most)  # fmt: skip
+    if found is None or found.high.start_ns > last.start_ns:
+        return None
+    n_fetched += found.n_fetched
+    if window.start_ns < last.end_ns or found.first == 0:
+        return Records(found.body, n_fetched, size, length)
+    # Beyond the end there is nothing, if the object is in order: its beginning tells.
+    head = _record(memoryview(store.get_range(key, 0, length)))
+    return Records(found.body, n_fetched + length, size, length) if head and head.start_ns <= found.low.start_ns else None
+
+
+class Piece(NamedTuple):
+    """Records of a channel that follow one another in time and in an object; ``n_bytes`` of them from ``offset`` on."""
+
+    start_ns: int
+    last_ns: int
+    """Time of the last sample."""
+    offset: int
+    n_bytes: int
+    record_bytes: int | None
+    """Length of each record, where they are of one length."""
+
+
+def read_pieces(
+    store: Store, key: str, name: Channel, window: Span, pieces: Sequence[Piece], *, version: str | None, max_bytes: int
+) -> Records | None:
+    """The records that hold a channel's window, of an object whose pieces are known: nothing but them is asked for.
+
+    None where the object does not hold what it should, or more than ``max_bytes`` would have to be read at a time. Raises
+    what :meth:`Store.get_ranges` raises, Replaced where the object is another version.
+    """
+    bodies: list[Any] = []
+    n_fetched, record_bytes = 0, None
+    for piece in pieces:
+        if piece.last_ns + MICROSECOND_NS < window.start_ns or piece.start_ns >= window.end_ns:
+            continue
+        record_bytes = piece.record_bytes
+        length = record_bytes or piece.n_bytes
+        n_records = piece.n_bytes // length
+
+        def read(first: int, stop: int, start: int = piece.offset, length: int = length) -> Any:
+            return store.get_ranges(key, [start + first * length], [(stop - first) * length], version)[0]
+
+        if n_records == 1 or piece.n_bytes <= WHOLE_BYTES:
+            body = read(0, n_records) if piece.n_bytes <= max_bytes else b""
+            if len(body) != piece.n_bytes or not _is_of(name, memoryview(body)) or not _begins(body, piece):
+                return None
+            bodies.append(body)
+            n_fetched += len(body)
+            continue
+        known = [(piece.start_ns, 0), (piece.last_ns, n_records)]
+        found = _search(read, name, window, known, n_records, length, max_bytes // length)
+        if found is None or (found.first == 0 and not _begins(found.body, piece)):
             return None
-        body = store.get_range(key, first * length, (stop - first) * length)
+        bodies.append(found.body)
+        n_fetched += found.n_fetched
+    size = sum(piece.n_bytes for piece in pieces)
+    if len(bodies) == 1:
+        return Records(bodies[0], n_fetched, size, record_bytes)
+    return Records(b"".join(map(bytes, bodies)), n_fetched, size)
+
+
+def _begins(body: Any, piece: Piece) -> bool:
+    """Whether the first of some records is the first of a piece."""
+    try:
+        return abs(MS3Record.parse(memoryview(body)).starttime - piece.start_ns) <= MICROSECOND_NS
+    except (PymseedError, ValueError):
+        return False
+
+
+class _Found(NamedTuple):
+    """Records from ``first`` on, the first and the last of them, and what was fetched until they were found."""
+
+    first: int
+    body: Any
+    low: Span
+    high: Span
+    n_fetched: int
+
+
+def _search(
+    read: Callable[[int, int], Any],
+    name: Channel,
+    span: Span,
+    known: list[tuple[int, int]],
+    n_records: int,
+    length: int,
+    most: int,
+) -> _Found | None:
+    """The records of one length that hold a time span, guessed from what is known of times and numbers, and checked.
+
+    None where they are more than ``most``, out of order, or not what they should be.
+    """
+    n_fetched = 0
+    for _ in range(MAX_GUESSES):
+        first, stop = _guess(known, n_records, span.start_ns, span.end_ns)
+        if stop - first > most:
+            return None
+        body = read(first, stop)
         n_fetched += len(body)
         if len(body) != (stop - first) * length or not _is_in_order(body, length):
             return None
         view = memoryview(body)
         low, high = _record(view[:length]), _record(view[-length:])
-        if low is None or high is None or high.start_ns > last.start_ns or not _is_of(name, view[:length]):
+        if low is None or high is None or not _is_of(name, view[:length]):
             return None
-        begins_before = first == 0 or low.start_ns <= window.start_ns - GUARD_NS
-        ends_after = stop == n_records or high.end_ns >= window.end_ns + GUARD_NS
-        if begins_before and ends_after:
-            if window.start_ns < last.end_ns or first == 0:
-                return Records(body, n_fetched, size, length)
-            # Beyond the end there is nothing, if the object is in order: its beginning tells.
-            head = _record(memoryview(store.get_range(key, 0, length)))
-            return Records(body, n_fetched + length, size, length) if head and head.start_ns <= low.start_ns else None
-        known += [(low.start_ns, first), (high.end_ns, stop)]
+        if (first == 0 or low.start_ns <= span.start_ns) and (stop == n_records or high.end_ns >= span.end_ns):
+            return _Found(first, body, low, high, n_fetched)
+        known = [*known, (low.start_ns, first), (high.end_ns, stop)]
     return None
 
 

@@ -23,7 +23,7 @@ from seisbatch.steps.object_segments import BATCHES, ObjectSegmentsSettings, pla
 from seisbatch.steps.spectra import ahead_bytes
 from seisbatch.times import days_from, parse_day
 
-RESULT_VERSION = 1
+RESULT_VERSION = 2
 MONTHS = "name string, days array<date>"
 
 

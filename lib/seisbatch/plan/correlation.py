@@ -143,7 +143,7 @@ def _ranked(days: DataFrame) -> DataFrame:
 
 
 def _blocks(ranked: DataFrame) -> DataFrame:
-    row = F.struct("rank", "unit", *CHANNEL, "s3key", "lat", "lon")
+    row = F.struct("rank", "unit", *CHANNEL, "s3key", "lat", "lon", "etag", "pieces")
     return ranked.groupBy("group", "date", "block").agg(F.sort_array(F.collect_list(row)).alias("channel_days"))
 
 

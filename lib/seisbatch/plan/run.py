@@ -105,12 +105,17 @@ class CorrelationRun(RunIdentity):
 def correlation_run(options: CrossCorrelate) -> CorrelationRun:
     """Resolve the options of cross_correlate; OptionError where they do not go together."""
     start, end = _dates(options)
-    if ARCHIVES[layout_of(options)].HOLDS != "channel-day":
-        raise OptionError(
-            f"--archive {options.archive}: its objects hold whole stations, which cross_correlate does not read yet"
-        )
     try:
-        ChannelPatterns(options.channels)
+        patterns = ChannelPatterns(options.channels)
+        if (
+            ARCHIVES[layout_of(options)].HOLDS != "channel-day"
+            and options.index is None
+            and patterns.named_at("XX", "X") is None
+        ):
+            raise OptionError(
+                f"--archive {options.archive}: its objects hold whole stations: name locations and channels, such as "
+                "--channels 'IU.*.00.BHZ', or give --index, which index_archive --segments made"
+            )
         pairs = pair_selection(
             options.pairs, options.components, options.min_distance, options.max_distance, _pair_lines(options.pairs)
         )

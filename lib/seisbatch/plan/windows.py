@@ -128,7 +128,7 @@ def window_plan(spark: SparkSession, index: DataFrame, anchors: Anchors, run: Wi
     inside = F.col("date").between(F.col("first_asked"), F.col("last_asked"))
     anchor = ["label", "anchor_ns", "month", "phase", *SOURCE_COLUMNS]
     requests = found.groupBy(*anchor, *CHANNEL).agg(
-        F.sort_array(F.collect_list(F.struct("date", "s3key", "lat", "lon"))).alias("objects"),
+        F.sort_array(F.collect_list(F.struct("date", "s3key", "lat", "lon", "etag", "pieces"))).alias("objects"),
         F.max(inside).alias("is_asked"),
     )
     ranked = requests.where("is_asked")

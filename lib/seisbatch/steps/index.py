@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -19,9 +18,10 @@ from seisbatch.acquire.miniseed import MAX_RATE
 from seisbatch.acquire.objects import Store, StoreSettings, open_store
 from seisbatch.archives import ARCHIVES
 from seisbatch.archives.layout import IndexedLayout, Layout, lists_years
-from seisbatch.names import Channel, ChannelPatterns, channel
+from seisbatch.names import ChannelPatterns, channel
 from seisbatch.outcome import Corrupt, Denied, Missing, Outcome, RunError, UnitError
-from seisbatch.schema import CHANNEL_DAY, DOUBLE, INDEX, STRING
+from seisbatch.schema import CHANNEL_DAY, DOUBLE, STRING
+from seisbatch.steps.index_table import IndexTable, problem
 
 LISTERS = 16
 """Prefixes that a worker lists at a time."""
@@ -36,6 +36,8 @@ class IndexSettings:
     channels: str
     table: StoreSettings | None = None
     """The output of index_archive, where it is read in place of the archive's own index or a listing."""
+    by_channel: bool = False
+    """Whether objects that hold whole stations are split into the channels that are wanted of them."""
 
 
 def read_indexes(settings: IndexSettings, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -47,41 +49,22 @@ def read_indexes(settings: IndexSettings, batches: Iterator[pa.RecordBatch]) -> 
     for batch in batches:
         for day in batch.column("date").to_pylist():
             rows = table.channel_days(day, patterns) if table else channel_days(listing, day, patterns)
-            yield CHANNEL_DAY.batch(rows)
+            yield CHANNEL_DAY.batch(_by_channel(rows, patterns) if settings.by_channel else rows)
 
 
-class IndexTable:
-    """What index_archive wrote, a month of it at a time."""
-
-    def __init__(self, store: Store, layout: str) -> None:
-        self._store, self._layout = store, layout
-        self._month: tuple[str, pa.Table] | None = None
-
-    def channel_days(self, day: dt.date, patterns: ChannelPatterns) -> list[dict[str, Any]]:
-        """The channel-days of a day that match the patterns; a row with a problem where the table has no such day."""
-        try:
-            found = self._of_month(day).filter(pc.field("date") == day).to_pylist()
-        except UnitError as error:
-            return [_problem(f"index/{day}", day, error.outcome, f"index table: {error}")]
-        if not found:
-            return [_problem(f"index/{day}", day, Outcome.MISSING, "index table: no object of the day")]
-        rows = []
-        for row in found:
-            if row["archive"] != self._layout:
-                raise RunError(f"{self._store.settings.root} is an index of {row['archive']}, not of {self._layout}")
-            codes = [row[code] for code in Channel._fields]
-            if patterns.may_match(*codes):
-                rows.append({**row, "unit": f"{'.'.join(code for code in codes if code is not None)}/{day}"})
-        return sorted(rows, key=lambda row: str(row["unit"]))
-
-    def _of_month(self, day: dt.date) -> pa.Table:
-        key = f"{INDEX.name}/year={day.year:04d}/month={day.month:02d}/index.parquet"
-        if self._month is None or self._month[0] != key:
-            try:
-                self._month = key, pq.ParquetFile(pa.BufferReader(self._store.get(key))).read()
-            except (pa.ArrowException, OSError, ValueError) as error:
-                raise Corrupt(f"{key}: {error}") from error
-        return self._month[1]
+def _by_channel(rows: list[dict[str, Any]], patterns: ChannelPatterns) -> Iterator[dict[str, Any]]:
+    """Rows of objects that hold a whole station as rows of the channels that the patterns name of it; a problem else."""
+    for row in rows:
+        if row.get("outcome") or row["chan"] is not None:
+            yield row
+            continue
+        named = patterns.named_at(row["net"], row["sta"])
+        if named is None:
+            reason = f"which channels {row['s3key']} holds is not known: index_archive --segments tells, or name them"
+            yield problem(row["unit"], row["date"], Outcome.REJECTED, reason)
+        for name in named or ():
+            # The object's size says nothing of a channel's.
+            yield {**row, **name._asdict(), "unit": f"{name}/{row['date']}", "size": None}
 
 
 class Listing:
@@ -134,7 +117,7 @@ def listed(listing: Listing, day: dt.date, patterns: ChannelPatterns) -> list[di
     except Denied as error:
         raise RunError(f"the archive cannot be listed: {error}") from error
     except UnitError as error:
-        return [_problem(f"listing/{day}", day, error.outcome, f"listing of the day: {error}")]
+        return [problem(f"listing/{day}", day, error.outcome, f"listing of the day: {error}")]
     rows: dict[str, dict[str, Any]] = {}
     problems: list[dict[str, Any]] = []
     versions: dict[str, int] = {}
@@ -143,7 +126,7 @@ def listed(listing: Listing, day: dt.date, patterns: ChannelPatterns) -> list[di
             name = layout.parse_day_file_key(item.key)
         except ValueError as error:
             if not lists_years(layout):
-                problems.append(_problem(f"listing/{day}/{item.key}", day, Outcome.REJECTED, f"listing: {error}"))
+                problems.append(problem(f"listing/{day}/{item.key}", day, Outcome.REJECTED, f"listing: {error}"))
             continue
         if name.date != day or not patterns.may_match(name.net, name.sta, name.loc, name.chan):
             continue
@@ -151,7 +134,7 @@ def listed(listing: Listing, day: dt.date, patterns: ChannelPatterns) -> list[di
         unit = f"{'.'.join(code for code in codes.values() if code is not None)}/{day}"
         if unit in rows and name.version == versions[unit]:
             reason = f"{unit.partition('/')[0]} stands there twice; {rows[unit]['s3key']} is read"
-            problems.append(_problem(f"{unit}/{item.key}", day, Outcome.REJECTED, reason))
+            problems.append(problem(f"{unit}/{item.key}", day, Outcome.REJECTED, reason))
         elif name.version >= versions.get(unit, 0):  # of several versions the last is read
             versions[unit] = name.version
             rows[unit] = {"unit": unit, "date": day, **codes, "s3key": item.key, "size": item.size, "etag": item.version}
@@ -169,7 +152,7 @@ def indexed(store: Store, layout: IndexedLayout, day: dt.date, patterns: Channel
     except Denied as error:
         raise RunError(f"the archive's index cannot be read: {error}") from error
     except UnitError as error:
-        return [_problem(f"index/{day}", day, error.outcome, f"index of the day: {error}")]
+        return [problem(f"index/{day}", day, error.outcome, f"index of the day: {error}")]
     rows: dict[str, dict[str, Any]] = {}
     problems: list[dict[str, Any]] = []
     for row in table.to_pylist():
@@ -178,14 +161,14 @@ def indexed(store: Store, layout: IndexedLayout, day: dt.date, patterns: Channel
             key = layout.indexed_key(row["ms_filename"] or "", day)
         except ValueError as error:
             unit = f"index/{day}/{row['ms_filename']}#{len(problems)}"
-            problems.append(_problem(unit, day, Outcome.REJECTED, f"index row: {error}"))
+            problems.append(problem(unit, day, Outcome.REJECTED, f"index row: {error}"))
             continue
         unit = f"{name}/{day}"
         if not patterns.matches(name):
             continue
         if unit in rows:
             reason = f"the index names {name} twice; {rows[unit]['s3key']} is read"
-            problems.append(_problem(f"{unit}/{row['ms_filename']}#{len(problems)}", day, Outcome.REJECTED, reason))
+            problems.append(problem(f"{unit}/{row['ms_filename']}#{len(problems)}", day, Outcome.REJECTED, reason))
             continue
         rows[unit] = {
             "unit": unit,
@@ -202,10 +185,6 @@ def indexed(store: Store, layout: IndexedLayout, day: dt.date, patterns: Channel
 def _within(value: float | None, low: float, high: float) -> float | None:
     """A number of an index, if it can be one: others are as good as none."""
     return value if value is not None and low <= value <= high else None
-
-
-def _problem(unit: str, day: dt.date, outcome: Outcome, reason: str) -> dict[str, Any]:
-    return {"unit": unit, "date": day, "outcome": str(outcome), "reason": reason}
 
 
 def _day_index(store: Store, layout: IndexedLayout, day: dt.date) -> pa.Table:

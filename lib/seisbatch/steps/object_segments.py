@@ -102,4 +102,5 @@ def _row(piece: RecordedPiece) -> dict[str, Any]:
         "npts": piece.n_samples,
         "foff": piece.offset,
         "nbytes": piece.n_bytes,
+        "reclen": piece.record_bytes,
     }

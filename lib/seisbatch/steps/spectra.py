@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from seisbatch.acquire.miniseed import decode
-from seisbatch.acquire.objects import Store, StoreSettings, open_store
+from seisbatch.acquire.objects import Part, Store, StoreSettings, open_store
+from seisbatch.archives import ARCHIVES
 from seisbatch.names import Channel
 from seisbatch.outcome import RETRIED, Corrupt, Empty, Missing, Rejected, Result, UnitError, guard
 from seisbatch.process.grid import Preprocessing
@@ -67,12 +69,38 @@ def write_spectra(settings: SpectraSettings, batches: Iterator[pa.RecordBatch]) 
             pending.append(block)
         else:
             yield _outcomes(settings, block["date"], recorded)
-    keys = [row["s3key"] for block in pending for row in block["channel_days"]]
-    with archive.fetch_ahead(keys, max_bytes=settings.ahead_bytes, max_in_flight=MAX_AHEAD_OBJECTS) as bodies:
+    parts = [_part(settings, row) for block in pending for row in block["channel_days"]]
+    once = [part for part, _ in itertools.groupby(parts)]
+    with archive.fetch_ahead(once, max_bytes=settings.ahead_bytes, max_in_flight=MAX_AHEAD_OBJECTS) as fetched:
+        bodies = _each(parts, fetched)
         for block in pending:
             outcomes = _write_block(settings, out, block, bodies)
             give_back()
             yield _outcomes(settings, block["date"], outcomes)
+
+
+def _part(settings: SpectraSettings, row: Mapping[str, Any]) -> Part:
+    """What to fetch of a channel-day's object: all of it, or of a whole station's the channel's own bytes, where known."""
+    if row["pieces"] is None or ARCHIVES[settings.stations.layout].HOLDS == "channel-day":
+        return Part(row["s3key"])
+    ranges: list[tuple[int, int]] = []
+    for piece in sorted(row["pieces"], key=lambda piece: int(piece["foff"])):
+        start, length = piece["foff"], piece["nbytes"]
+        if ranges and sum(ranges[-1]) == start:
+            start, length = ranges[-1][0], ranges.pop()[1] + length
+        ranges.append((start, length))
+    return Part(row["s3key"], tuple(ranges), row["etag"])
+
+
+def _each(parts: Sequence[Part], fetched: Iterator[tuple[str, Any]]) -> Iterator[tuple[Any, int]]:
+    """The body of each part, and the bytes that were fetched for it: none, where those of the part before serve again."""
+    for _, same in itertools.groupby(parts):
+        _, body = next(fetched)
+        n_bytes = 0 if isinstance(body, UnitError) else len(body)
+        for _ in same:
+            yield body, n_bytes
+            n_bytes = 0
+        del body
 
 
 def _recorded(out: Store, block: dict[str, Any]) -> list[dict[str, Any]] | None:
@@ -96,7 +124,7 @@ def _outcomes(settings: SpectraSettings, date: dt.date, rows: list[dict[str, Any
 
 
 def _write_block(
-    settings: SpectraSettings, out: Store, block: dict[str, Any], bodies: Iterator[tuple[str, Any]]
+    settings: SpectraSettings, out: Store, block: dict[str, Any], bodies: Iterator[tuple[Any, int]]
 ) -> list[dict[str, Any]]:
     """Preprocess the channel-days of a block, write their spectra, and return their outcome rows."""
     channels: list[ChannelSpectra] = []
@@ -104,9 +132,9 @@ def _write_block(
     outcomes = []
     n_channels = len(block["channel_days"])
     for row in block["channel_days"]:
-        _, body = next(bodies)
+        body, n_bytes = next(bodies)
         done = guard(functools.partial(_channel_day, settings, row, block["date"], body))
-        outcomes.append(_outcome_row(settings, row, done, 0 if isinstance(body, UnitError) else len(body)))
+        outcomes.append(_outcome_row(settings, row, done, n_bytes))
         del body
         if done.value is None:
             continue
@@ -159,7 +187,7 @@ def _channel_day(settings: SpectraSettings, row: Mapping[str, Any], date: dt.dat
     if isinstance(body, UnitError):
         raise body
     name = Channel(row["net"], row["sta"], row["loc"], row["chan"])
-    segments, notes = select_channel(decode(body), name)
+    segments, notes = _segments_of(body, name, ARCHIVES[settings.stations.layout].HOLDS)
     day_ns = day_start_ns(date)
     try:
         day = assemble(segments, day_ns, max_fill=settings.preprocessing.max_fill)
@@ -173,19 +201,32 @@ def _channel_day(settings: SpectraSettings, row: Mapping[str, Any], date: dt.dat
     return ChannelDaySpectra(windows, lat, lon, [*notes, *_notes(day.counts, windows), *note])
 
 
+def _segments_of(body: Any, name: Channel, holds: str) -> tuple[list[Segment], list[str]]:
+    if holds == "channel-day":
+        return select_channel(decode(body), name)
+    decoded = decode(body, lambda other: other == name)
+    if name not in decoded:  # which channels a station has is not known from its key
+        raise Empty(_other_channels(decoded, name))
+    return decoded[name], []
+
+
 def select_channel(decoded: Mapping[Channel, list[Segment]], name: Channel) -> tuple[list[Segment], list[str]]:
     """The segments of a channel in what an object holds.
 
     The key is a hint, the records are the truth: where they carry another location code than the key they are taken, and
-    a note says so. Raises Corrupt where the object holds no such channel.
+    a note says so. Raises Corrupt where the object does not hold it.
     """
     if name in decoded:
         return decoded[name], []
     others = [other for other in decoded if other._replace(loc=name.loc) == name]
     if len(others) != 1:
-        held = ", ".join(sorted(map(str, decoded))[:5])
-        raise Corrupt(f"the object holds {held or 'no record'}, not {name}")
+        raise Corrupt(_other_channels(decoded, name))
     return decoded[others[0]], [f"records carry location code {others[0].loc or '--'!r}"]
+
+
+def _other_channels(decoded: Mapping[Channel, list[Segment]], name: Channel) -> str:
+    held = ", ".join(sorted(map(str, decoded))[:5])
+    return f"the object holds {held or 'no record'}, not {name}"
 
 
 def _notes(counts: Any, windows: WindowSpectra) -> list[str]:

@@ -13,9 +13,9 @@ import numpy as np
 from seisbatch.acquire.ahead import Budget
 from seisbatch.acquire.chunks import record_chunks
 from seisbatch.acquire.miniseed import decode
-from seisbatch.acquire.objects import Store
+from seisbatch.acquire.objects import Replaced, Store
 from seisbatch.acquire.pack import cut_records
-from seisbatch.acquire.window import Records, Span, read_records
+from seisbatch.acquire.window import Piece, Records, Span, read_pieces, read_records
 from seisbatch.names import Channel
 from seisbatch.outcome import Corrupt, UnitError
 from seisbatch.process.pieces import cut, numbers_inside
@@ -31,12 +31,17 @@ Pieces = dict[Channel, list[Segment]]
 
 @dataclass(frozen=True)
 class ObjectRequest:
-    """An object, the channel that is looked for in it (None where any is), the window, and when the object should begin."""
+    """An object, the channel that is looked for in it (None where any is), the window, and when the object should begin.
+
+    ``pieces`` are where the channel stands in the object of that ``version``, where an index tells.
+    """
 
     key: str
     name: Channel | None
     span: Span
     begins_ns: int
+    pieces: tuple[Piece, ...] | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,9 @@ def _consume(waiting: deque[tuple[int, Future[Found]]], budget: Budget) -> Itera
 
 def _read(store: Store, request: ObjectRequest, range_bytes: int, take: Callable[[int], bool]) -> Found:
     if request.name is not None:
-        found = read_records(store, request.key, request.name, request.span, begins_ns=request.begins_ns, max_bytes=range_bytes)
+        found = _pieces(store, request, range_bytes) or read_records(
+            store, request.key, request.name, request.span, begins_ns=request.begins_ns, max_bytes=range_bytes
+        )
         if found is not None:
             return found
     size = store.size(request.key)
@@ -105,6 +112,17 @@ def _read(store: Store, request: ObjectRequest, range_bytes: int, take: Callable
     if not take(size):
         return UnitError("no longer wanted")
     return Whole(store.get(request.key), size)
+
+
+def _pieces(store: Store, request: ObjectRequest, range_bytes: int) -> Records | None:
+    """What an index says where it is; None where it does not, or no longer holds."""
+    if request.name is None or request.pieces is None:
+        return None
+    try:
+        return read_pieces(store, request.key, request.name, request.span, request.pieces,
+                           version=request.version, max_bytes=range_bytes)  # fmt: skip
+    except Replaced:
+        return None
 
 
 def pieces_of(
@@ -123,6 +141,8 @@ def pieces_of(
                 pieces.setdefault(name, []).extend(parts)
         return choose(pieces)
     if not len(found.body):
+        if found.size and request.name is not None:  # none of its pieces is in the window
+            return choose({request.name: []})
         raise Corrupt(f"{request.key}: 0 bytes")
     decoded = decode(found.body)
     chosen = choose(decoded)

@@ -21,6 +21,7 @@ from seisbatch.process.pieces import join
 from seisbatch.process.segments import Segment
 from seisbatch.schema import CEMETERY, WF_TIME_SERIES
 from seisbatch.steps.batches import Batch, BatchFiles, BatchSettings, OutcomeRow, unit_row, write_batches
+from seisbatch.steps.index_table import pieces_from
 from seisbatch.steps.spectra import select_channel
 from seisbatch.steps.stations import Stations, site_of, station_epochs
 from seisbatch.steps.window_objects import Found, ObjectRequest, Pieces, Whole, pieces_of, read_ahead
@@ -150,7 +151,7 @@ def _objects(request: Request, target: Target | None) -> list[ObjectRequest]:
         return []
     name = _name(request)
     return [
-        ObjectRequest(item["s3key"], name, target.span, begins_ns)
+        ObjectRequest(item["s3key"], name, target.span, begins_ns, pieces_from(item["pieces"]), item["etag"])
         for item in request["objects"]
         if (begins_ns := day_start_ns(item["date"])) < target.span.end_ns + NEAR_MIDNIGHT_NS
         and begins_ns + DAY_NS > target.span.start_ns - NEAR_MIDNIGHT_NS

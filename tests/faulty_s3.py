@@ -16,9 +16,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
 
 FAULTS = ("500", "503", "cut", "reset", "stall")
 STALL_SECONDS = 3.0
@@ -36,6 +38,8 @@ class Bucket:
         self.lock = threading.Lock()
         self.etag = ""
         """What every object's ETag is, where it is not the digest of its bytes."""
+        self.allows: Callable[[str, Message], bool] = lambda key, headers: True
+        """Whether a request with these headers may read a key, or list a prefix."""
         self.before_answer: Callable[[str, int], None] = lambda key, number: None
 
     def fault(self, key: str) -> str | None:
@@ -66,10 +70,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(body=True)
 
     def _answer(self, *, body: bool) -> None:
-        key = unquote(urlsplit(self.path).path).lstrip("/").partition("/")[2]
+        url = urlsplit(self.path)
+        key = unquote(url.path).lstrip("/").partition("/")[2]
+        query = parse_qs(url.query)
+        if "list-type" in query:
+            return self._list(query.get("prefix", [""])[0])
         fault = self.bucket.fault(key)
         self.bucket.before_answer(key, self.bucket.requests[key])
-        if key in self.bucket.denied:
+        if key in self.bucket.denied or not self.bucket.allows(key, self.headers):
             return self._error(403, "AccessDenied", body=body)
         if fault in ("500", "503"):
             return self._error(int(fault), "InternalError" if fault == "500" else "SlowDown", body=body)
@@ -107,6 +115,25 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(part)
         with self.bucket.lock:
             self.bucket.sent += len(part)
+        return None
+
+    def _list(self, prefix: str) -> None:
+        """All keys under a prefix, on one page, with no folders among them."""
+        if not self.bucket.allows(prefix, self.headers):
+            return self._error(403, "AccessDenied", body=True)
+        files = sorted(path for path in self.bucket.folder.rglob("*") if path.is_file())
+        keys = {path.relative_to(self.bucket.folder).as_posix(): path.read_bytes() for path in files}
+        items = "".join(
+            f"<Contents><Key>{escape(key)}</Key><Size>{len(data)}</Size><ETag>&quot;{hashlib.md5(data).hexdigest()}&quot;</ETag>"  # noqa: S324
+            "<LastModified>2022-01-01T00:00:00.000Z</LastModified></Contents>"
+            for key, data in keys.items()
+            if key.startswith(prefix)
+        )
+        text = f"<ListBucketResult><IsTruncated>false</IsTruncated>{items}</ListBucketResult>".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
         return None
 
     def _range(self, size: int) -> tuple[int, int, int]:

@@ -12,7 +12,7 @@ BASE = {"names", "times", "outcome"}
 BELOW_ACQUIRE = BASE | {"archives", "process"}
 BELOW_TABLES = BELOW_ACQUIRE | {"acquire"}
 TABLES = BELOW_TABLES | {"schema", "steps", "sinks"}
-FOR_BYTES = {"numpy", "scipy", "boto3", "botocore", "obstore", "pymseed", "obspy", "lxml"}
+FOR_BYTES = {"numpy", "scipy", "boto3", "botocore", "obstore", "pymseed", "obspy", "lxml", "earthscope_sdk"}
 EVERYTHING = None
 
 MAY_IMPORT = {

@@ -308,7 +308,7 @@ def _say_result(root: str, manifest: dict[str, Any]) -> None:
 def run_job(job: str, options: Any, flow: Callable[[App, Any], None]) -> int:
     """Run a job's flow; the exit code. What is wrong with the run becomes one clear message."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    for library in ("py4j", "matplotlib"):
+    for library in ("py4j", "matplotlib", "httpx"):
         logging.getLogger(library).setLevel(logging.WARNING)
     app = App(job, options.max_bad_fraction, getattr(options, "max_denied", 0))
     had_session = SparkSession.getActiveSession() is not None

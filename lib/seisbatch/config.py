@@ -76,6 +76,7 @@ class ArchiveOptions(OutputOptions):
     source_endpoint: AutoText
     source_region: AutoText
     anonymous: bool
+    credentials: Literal["auto", "earthscope"]
     cache: NoText
     cache_size: Memory
     max_denied: Annotated[int, Field(ge=0)]
@@ -219,7 +220,7 @@ JOBS: dict[str, type[_Options]] = {
 
 NOT_PARAMETERS = frozenset(
     (
-        "root source_endpoint source_region anonymous cache cache_size index out out_endpoint out_region memory "
+        "root source_endpoint source_region anonymous credentials cache cache_size index out out_endpoint out_region memory "
         "max_bad_fraction max_denied plot plan"
     ).split()
 )

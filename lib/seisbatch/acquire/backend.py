@@ -13,12 +13,14 @@ NO_BUCKET = re.compile(r"<Code>NoSuchBucket</Code>")
 
 @dataclass(frozen=True)
 class StoreSettings:
-    """Where a store is: ``s3://bucket/prefix`` or a folder. Credentials are never part of it."""
+    """Where a store is: ``s3://bucket/prefix`` or a folder. Credentials themselves are never part of it."""
 
     root: str
     endpoint: str | None = None
     region: str | None = None
     anonymous: bool = False
+    credentials: str | None = None
+    """Who gives the credentials: ``earthscope``, one network's at a time; else they are the environment's, if any."""
     cache: CacheSettings | None = None
     """Where what is read is kept for the next time, if it is."""
 

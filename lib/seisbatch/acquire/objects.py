@@ -23,6 +23,7 @@ from seisbatch.acquire.ahead import Budget, consume
 from seisbatch.acquire.backend import NO_BUCKET, Backend, Changed, Listed, StoreSettings, first_line
 from seisbatch.acquire.cache import Cache, Cached
 from seisbatch.acquire.folder import Folder
+from seisbatch.acquire.restricted import ByNetwork
 from seisbatch.outcome import Corrupt, Denied, Missing, RunError, UnitError, is_out_of_space
 
 __all__ = ["Part", "Replaced", "Store", "StoreSettings", "check_key", "open_store"]
@@ -160,8 +161,8 @@ class Store:
     ) -> Iterator[Iterator[tuple[str, Any]]]:
         """An iterator of each key in turn and its bytes, or the UnitError that fetching it ended with.
 
-        Objects, or parts of them, are fetched while earlier ones are being used: at most ``max_in_flight`` of them, and no more than
-        ``max_bytes`` under way, held or in use; a single object that is larger is fetched when it is the only one.
+        Objects, or parts of them, are fetched while earlier ones are being used: at most ``max_in_flight`` of them, and no
+        more than ``max_bytes`` under way, held or in use; a single object that is larger is fetched when it is the only one.
         """
         budget = Budget(max_bytes)
         pool = ThreadPoolExecutor(max_in_flight, thread_name_prefix="fetch")
@@ -251,7 +252,9 @@ class Store:
 
 
 def _place(settings: StoreSettings) -> Backend:
-    return s3.S3(settings) if settings.root.startswith("s3://") else Folder(settings)
+    if not settings.root.startswith("s3://"):
+        return Folder(settings)
+    return ByNetwork(settings) if settings.credentials == "earthscope" else s3.S3(settings)
 
 
 _STORES: dict[tuple[int, StoreSettings], Store] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,9 +34,9 @@ _NOT_A_PART = re.compile(_BEYOND_THE_END.pattern + "|Received non-partial respon
 
 
 class S3:
-    """Objects of a bucket under a prefix."""
+    """Objects of a bucket under a prefix; ``credentials`` gives those that the environment does not."""
 
-    def __init__(self, settings: StoreSettings) -> None:
+    def __init__(self, settings: StoreSettings, credentials: Callable[[], Any] | None = None) -> None:
         bucket, _, prefix = settings.root.removeprefix("s3://").partition("/")
         if not bucket:
             raise RunError(f"{settings.root} names no bucket: write s3://bucket/prefix")
@@ -47,7 +47,9 @@ class S3:
                 raise RunError("the endpoint is none: write http://host:port or https://host, without a user's name")
             options["endpoint"] = settings.endpoint.rstrip("/")
             options["virtual_hosted_style_request"] = False
-        if settings.anonymous:
+        if credentials is not None:
+            options["credential_provider"] = credentials
+        elif settings.anonymous:
             options["skip_signature"] = True
         else:
             options["credential_provider"] = _credentials(settings)

@@ -42,6 +42,17 @@ def parse_day_file_key(key: str) -> ObjectName:
     return name._replace(version=int(match["version"] or 0))
 
 
+def network_of(key: str) -> str | None:
+    """The network under whose prefix a key, or a prefix, stands.
+
+    >>> network_of("miniseed/IU/2022/002/")
+    'IU'
+    """
+    folder, _, rest = key.partition("/")
+    net, slash, _ = rest.partition("/")
+    return net if folder == "miniseed" and slash and re.fullmatch(r"\w{1,8}", net, re.ASCII) else None
+
+
 def networks_prefix(year: int) -> str | None:
     """The prefix whose folders are networks."""
     return "miniseed/"

@@ -37,7 +37,21 @@ def archive_store(options: ArchiveOptions) -> StoreSettings:
     if root is None:
         raise OptionError(f"--archive {options.archive} has no public bucket: give --root, a folder or s3://bucket/prefix")
     region = options.source_region or layout.REGION
-    return _with_cache(store_settings(root, options.source_endpoint, region, options.anonymous), options)
+    store = store_settings(root, options.source_endpoint, region, options.anonymous)
+    if options.credentials != "auto":
+        store = replace(store, credentials=_credentials(options), anonymous=False)
+    return _with_cache(store, options)
+
+
+def _credentials(options: ArchiveOptions) -> str:
+    if options.archive != options.credentials:
+        raise OptionError(f"--credentials {options.credentials} goes with --archive {options.credentials} alone")
+    if options.root is None:
+        raise OptionError(
+            f"--credentials {options.credentials}: restricted networks are not in the public bucket: give --root, the access "
+            "point's alias as s3://ALIAS"
+        )
+    return options.credentials
 
 
 def _with_cache(store: StoreSettings, options: ArchiveOptions) -> StoreSettings:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from miniseed_files import OBSPY, REAL, START_NS, obspy_records, records
 from seisbatch.acquire.miniseed import decode
-from seisbatch.acquire.objects import Store, StoreSettings
+from seisbatch.acquire.objects import Replaced, Store, StoreSettings
 from seisbatch.acquire.pack import Recorded
-from seisbatch.acquire.window import WHOLE_BYTES, Records, Span, read_records
+from seisbatch.acquire.scan import scan
+from seisbatch.acquire.window import WHOLE_BYTES, Piece, Records, Span, read_pieces, read_records
 from seisbatch.names import Channel
 from seisbatch.outcome import Missing, UnitError
 from seisbatch.process.pieces import cut
@@ -127,6 +128,60 @@ def own_records_hold_the_same(store: Store, found: Records, span: Span) -> int:
         assert again.samples.dtype == segment.samples.dtype
         assert abs(again.start_ns - segment.start_ns) < 0.1 * SECOND / segment.rate
     return len(kept)
+
+
+@pytest.mark.parametrize("name", [*MADE, "miniSEED 3", "lengths mixed", "out of order", "three channels"])
+def test_a_window_by_pieces_is_the_window_of_the_whole(name: str, store: Store) -> None:
+    """Where pieces stand is told by an index; of one among several channels in an object too."""
+    data = MADE.get(name) or WHOLE_ONLY.get(name) or among_others()
+    store.put("k", data)
+    channel = Channel("CI", "CCA", "", "BHN")
+    pieces_there = [
+        Piece(found.start_ns, found.last_ns, found.offset, found.n_bytes, found.record_bytes)
+        for found in scan(data)
+        if found.name == channel
+    ]
+    whole = decode(data)[channel]
+    version = store.version("k")
+    read_of = ranged = 0
+    for start_ns, end_ns in windows(data, 60, len(name)):
+        span = Span(start_ns, end_ns)
+        found = read_pieces(store, "k", channel, span, pieces_there, version=version, max_bytes=1 << 40)
+        if found is None:
+            assert name == "miniSEED 3"  # its records are of as many lengths as there are
+            continue
+        ranged += 1
+        read_of += found.n_fetched / len(data)
+        expected = cut(whole, start_ns, end_ns)
+        some = pieces(found.body, start_ns, end_ns).get(channel, []) if len(found.body) else []
+        assert_same({channel: some}, {channel: expected})
+    assert ranged == 60 or name == "miniSEED 3"
+    if name == "records of 512":
+        assert read_of / ranged < 0.2
+
+
+def among_others() -> bytes:
+    """A station's day: the channel's records between those of two others."""
+    samples = noise(600_000)
+    parts = [records(samples + n, rate=20.0, source_id=f"FDSN:CI_CCA__B_H_{letter}") for n, letter in enumerate("ENZ")]
+    return b"".join(parts)
+
+
+def test_pieces_of_another_version_are_refused(store: Store) -> None:
+    data = MADE["records of 512"]
+    store.put("k", data)
+    (found,) = scan(data)
+    piece = Piece(found.start_ns, found.last_ns, found.offset, found.n_bytes, found.record_bytes)
+    span = Span(START_NS + 3600 * SECOND, START_NS + 7200 * SECOND)
+    channel = Channel("CI", "CCA", "", "BHN")
+    version = store.version("k")
+    store.put("k", data + data[-512:])
+    with pytest.raises(Replaced):
+        read_pieces(store, "k", channel, span, [piece], version=version, max_bytes=1 << 40)
+    store.put("k", data[512 * 7 :])  # without a version the records themselves tell, where they can
+    first = Span(START_NS, START_NS + SECOND)
+    assert read_pieces(store, "k", channel, first, [piece], version=None, max_bytes=1 << 40) is None
+    assert read_pieces(store, "k", channel, span, [piece], version=None, max_bytes=1000) is None
 
 
 @pytest.mark.parametrize("name", WHOLE_ONLY)

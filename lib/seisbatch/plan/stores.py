@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from seisbatch.acquire.objects import StoreSettings
 from seisbatch.archives import ARCHIVES
-from seisbatch.config import ArchiveOptions, IndexedOptions, OptionError, OutputOptions, SourceOptions
+from seisbatch.config import ArchiveOptions, IndexedOptions, MongoOptions, OptionError, OutputOptions, SourceOptions
+from seisbatch.mongo.connect import MongoSettings
 from seisbatch.steps.stations import Stations
 
 SAMPLE_ROOT = "sample-archive"
+MONGO_URI = "SEISBATCH_MONGO_URI"
+"""The environment variable that may hold MongoDB's URI."""
 
 
 def store_settings(root: str, endpoint: str | None, region: str | None, anonymous: bool) -> StoreSettings:
@@ -55,3 +59,15 @@ def index_table(options: IndexedOptions) -> StoreSettings | None:
 def out_store(options: OutputOptions) -> StoreSettings:
     """Where a run writes."""
     return store_settings(options.out, options.out_endpoint, options.out_region, anonymous=False)
+
+
+def mongo_settings(options: MongoOptions) -> MongoSettings | None:
+    """The MongoDB that a run writes to, where it does."""
+    if options.mongo_uri is None:
+        return None
+    uri = options.mongo_uri.get_secret_value()
+    if uri == "env" and not (uri := os.environ.get(MONGO_URI, "")):
+        raise OptionError(f"--mongo-uri env: there is no environment variable {MONGO_URI}")
+    if not uri.startswith(("mongodb://", "mongodb+srv://")):
+        raise OptionError(f"--mongo-uri: write mongodb://host:27017, none, or env for that of {MONGO_URI}")
+    return MongoSettings(uri, options.mongo_database)

@@ -1,10 +1,12 @@
 """The index of an archive as a table: read from the archive's own where it has one, else listed.
 
 A later run of the same command reads or lists just the days that may have changed since, and adds those that are new. With
---segments the headers of every object are read too: one row a contiguous piece, with its place in the object.
+--segments the headers of every object are read too: one row a contiguous piece, with its place in the object. With
+--mongo-uri a MongoDB gets a document for every index file of the archive's own, found by year, day and format.
 
   ./submit.sh index_archive
   ./submit.sh index_archive --archive scedc --start 2022-01-01 --end 2023-01-01 --out s3://my-bucket/index
+  ./submit.sh index_archive --archive scedc --start 2011-01-01 --mongo-uri mongodb://localhost:27017
 """
 
 import sys
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 def flow(app: "App", options: IndexArchive) -> None:
     from seisbatch.plan.archive_index import index_plan, index_run, segments_plan
+    from seisbatch.plan.index_files import write_index_documents
     from seisbatch.steps.archive_index import write_index
     from seisbatch.steps.object_segments import write_segments
 
@@ -25,6 +28,7 @@ def flow(app: "App", options: IndexArchive) -> None:
     if not options.plan:
         app.begin(run, grows=True)
     app.prepare(is_sample=run.is_sample, stores=[run.archive])
+    documents = {} if options.plan else write_index_documents(run)  # in MongoDB, where that is asked for
     plan = index_plan(app.spark, run)  # commit units: months
     if not app.announce(plan, only=options.plan):
         return
@@ -33,7 +37,7 @@ def flow(app: "App", options: IndexArchive) -> None:
         plan = segments_plan(plan, run)  # commit units: batches of objects
         app.announce(plan, only=False)
         app.run(write_segments, run.segments, plan.batches)  # read headers; a file of pieces a batch
-    app.finish(run, plan)  # reconcile, report, exit code
+    app.finish(run, plan, documents=documents)  # reconcile, report, exit code
 
 
 def main() -> int:

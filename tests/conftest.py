@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
@@ -99,3 +101,43 @@ def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def mongo_uri() -> Iterator[str]:
+    """A MongoDB: that of MONGODB_TEST_URI, or else a server of its wire protocol that runs as long as the tests."""
+    from tests.mongo_server.server import ServerError, running_server
+
+    if uri := os.environ.get("MONGODB_TEST_URI"):
+        yield uri
+        return
+    try:
+        with running_server() as uri:
+            yield uri
+    except ServerError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def mongo_database(mongo_uri: str) -> Iterator[object]:
+    """A database of a name of its own, empty, and dropped after the test."""
+    from pymongo import MongoClient
+
+    with MongoClient(mongo_uri) as client:
+        database = client[f"seisbatch_tests_{uuid.uuid4().hex[:12]}"]
+        yield database
+        client.drop_database(database.name)
+
+
+MONGO_USER, MONGO_PASSWORD = "canary-user", "canary-pass:word/@%"
+
+
+@pytest.fixture
+def mongo_account(mongo_uri: str, mongo_database) -> Iterator[str]:  # noqa: ANN001
+    """A URI with a user who may write to that database, and a password with every character that must be escaped."""
+    mongo_database.command("createUser", MONGO_USER, pwd=MONGO_PASSWORD, roles=["readWrite"])
+    whole = urlsplit(mongo_uri)
+    user = urlencode({MONGO_USER: MONGO_PASSWORD}).replace("=", ":")
+    options = dict(parse_qsl(whole.query)) | {"authSource": mongo_database.name, "authMechanism": "SCRAM-SHA-256"}
+    yield f"{whole.scheme}://{user}@{whole.netloc.rpartition('@')[2]}/?{urlencode(options)}"
+    mongo_database.command("dropUser", MONGO_USER)

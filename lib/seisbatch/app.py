@@ -188,10 +188,10 @@ class App:
             outcomes.count()
         self._stages.append(outcomes)
 
-    def finish(self, run: Run, plan: Plan, *, plot: str | None = None) -> None:
+    def finish(self, run: Run, plan: Plan, *, plot: str | None = None, documents: Mapping[str, Any] | None = None) -> None:
         """Reconcile planned units with outcomes, write the outcomes, the report and, last, the manifest.
 
-        ``plot`` says which waveforms the report shows.
+        ``plot`` says which waveforms the report shows, ``documents`` what the manifest tells of those in MongoDB.
         """
         log.info("writing outcomes and report")
         outcomes = self._outcomes(plan, run)
@@ -225,6 +225,8 @@ class App:
             print(f"{self.job}: nothing was written: nothing that was asked for has data", file=sys.stderr)
             self.exit_code = EXIT_BAD_UNITS
         manifest |= {"complete": complete, "exit_code": self.exit_code}
+        if documents:
+            manifest["mongo"] = dict(documents)
         write_json(store, MANIFEST_KEY, manifest)
         if complete:
             store.delete_prefix(run.scratch)
@@ -301,6 +303,11 @@ def _say_result(root: str, manifest: dict[str, Any]) -> None:
         say(f"  {plural(kind)}: {told}")
     for name, table in manifest["tables"].items():
         say(f"  {name}: {table['rows']:,} rows in {table['files']:,} files, {size(table['bytes'])}, in {root}/{name}")
+    mongo = manifest.get("mongo", {"collections": {}})
+    for name, told in mongo["collections"].items():
+        say(
+            f"  {name}: {told['documents']:,} documents, {told['new']:,} of them new, in MongoDB's database {mongo['database']}"
+        )
     say(f"  report: {root}/{manifest['report']}")
     say(f"  took {duration(manifest['seconds'])}")
 

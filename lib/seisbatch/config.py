@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 CONF = Path(os.environ.get("SEISBATCH_CONF", Path(__file__).resolve().parents[2] / "conf"))
 
@@ -156,6 +156,13 @@ class EventOptions(_Options):
     event_ids: Annotated[str | None, _word_is_none("all")]
 
 
+class MongoOptions(_Options):
+    """Where MongoDB is; the URI may hold a password."""
+
+    mongo_uri: Annotated[SecretStr | None, _word_is_none("none")]
+    mongo_database: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,63}$")]
+
+
 class LoadCatalog(ArchiveOptions, EventOptions, SmallRunOptions):
     """Options of load_catalog."""
 
@@ -191,7 +198,7 @@ class CutWindows(IndexedOptions, EventOptions, RunOptions):
     plot: Plot
 
 
-class IndexArchive(ArchiveOptions, RunOptions):
+class IndexArchive(ArchiveOptions, RunOptions, MongoOptions):
     """Options of index_archive."""
 
     start: AutoDay
@@ -221,7 +228,7 @@ JOBS: dict[str, type[_Options]] = {
 NOT_PARAMETERS = frozenset(
     (
         "root source_endpoint source_region anonymous credentials cache cache_size index out out_endpoint out_region memory "
-        "max_bad_fraction max_denied plot plan"
+        "mongo_uri mongo_database max_bad_fraction max_denied plot plan"
     ).split()
 )
 """Options that say where and how a run works, not what comes out of it."""
@@ -299,7 +306,10 @@ def _metavar(option: Option) -> str:
 
 
 def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    """A value as it is told; of a MongoDB URI only that it is one, as it may hold a password."""
+    if isinstance(value, bool | float):
+        return str(value).lower() if isinstance(value, bool) else f"{value:g}"
+    return re.sub(r"(?i)(mongo[a-z+]*://).*", r"\1...", str(value), flags=re.DOTALL)
 
 
 Model = TypeVar("Model", bound=_Options)
@@ -340,9 +350,9 @@ def _with_negative_values(argv: Sequence[str]) -> list[str]:
 def _unknown(words: Sequence[str], options: Sequence[Option]) -> str:
     flags = [word.partition("=")[0] for word in words if word.startswith("-")]
     if not flags:
-        return f"{words[0]}: what is this for? Options are written --name value"
+        return f"{_shown(words[0])}: what is this for? Options are written --name value"
     near = difflib.get_close_matches(flags[0], [option.flag for option in options], 3, 0.7)
-    return f"unknown option {flags[0]}" + (f"; is {' or '.join(near)} meant?" if near else "")
+    return f"unknown option {_shown(flags[0])}" + (f"; is {' or '.join(near)} meant?" if near else "")
 
 
 def _from_file(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -359,7 +369,7 @@ def _from_file(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
 
 def _explain(problem: Mapping[str, Any]) -> str:
     flag = "--" + str(problem["loc"][0]).replace("_", "-")
-    return f"{flag} {problem['input']}: {problem['msg'].removeprefix('Value error, ')}"
+    return f"{flag} {_shown(problem['input'])}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 def parse_or_exit(job: str, argv: Sequence[str], description: str) -> Any:

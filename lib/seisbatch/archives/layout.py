@@ -26,6 +26,19 @@ class ObjectName(NamedTuple):
     version: int = 0
 
 
+class IndexFile(NamedTuple):
+    """What the key of an archive's own index file says: ``folder`` is the first part of the key, what the file is an index of.
+
+    ``date`` is None where it is a year's: the catalogue of its events.
+    """
+
+    s3key: str
+    folder: str
+    form: str
+    year: int
+    date: dt.date | None
+
+
 class Layout(Protocol):
     """A bucket layout; a module of :mod:`seisbatch.archives` is one."""
 
@@ -76,6 +89,12 @@ class IndexedLayout(Layout, Protocol):
 
     def day_index_key(self, day: dt.date, form: str = "parquet") -> str:
         """The key of a day's index, as ``parquet`` or ``csv``."""
+
+    def index_prefixes(self, year: int) -> list[str]:
+        """Prefixes that hold all index files of a year."""
+
+    def parse_index_key(self, key: str) -> IndexFile:
+        """What the key of an index file says; ValueError where it is none."""
 
     def indexed_key(self, ms_filename: str, day: dt.date) -> str:
         """The key of a file that the index of a day names; ValueError where the name could leave the day's folder."""

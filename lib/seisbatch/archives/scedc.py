@@ -9,9 +9,9 @@ import datetime as dt
 import re
 from collections.abc import Collection
 
-from seisbatch.archives.layout import ObjectName, object_name
+from seisbatch.archives.layout import IndexFile, ObjectName, object_name
 from seisbatch.names import Channel
-from seisbatch.times import day_of_year
+from seisbatch.times import day_of_year, from_day_of_year
 
 NAME = "scedc"
 ROOT = "s3://scedc-pds"
@@ -24,6 +24,10 @@ DAY_INDEX_COLUMNS = ("ms_filename", "net", "sta", "seedchan", "location", "lat",
 _DAY_FILE = re.compile(
     r"continuous_waveforms/(?P<year>\d{4})/(?P=year)_(?P<day>\d{3})/"
     r"(?P<net>[A-Z0-9]{2})(?P<sta>[A-Z0-9_]{5})(?P<chan>[A-Z0-9]{3})(?P<loc>[A-Z0-9_]{3})(?P=year)(?P=day)\.ms"
+)
+_INDEX_FILE = re.compile(
+    r"(?P<folder>continuous_waveforms|earthquake_catalogs)/index/(?P<form>parquet|csv)/year=(?P<year>\d{4})/"
+    r"(year_doy=(?P=year)_(?P<day>\d{3})/)?[a-z0-9_]+\.(?P=form)"
 )
 _EVENT_FOLDER = re.compile(r"\d{4}/\d{4}_\d{3}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\.ms")
@@ -74,6 +78,26 @@ def day_index_key(day: dt.date, form: str = "parquet") -> str:
     year, year_day = f"{day.year:04d}", f"{day.year:04d}_{day_of_year(day):03d}"
     folder = f"continuous_waveforms/index/{form}/year={year}/year_doy={year_day}"
     return f"{folder}/{year_day}_waveform_index.{form}"
+
+
+def index_prefixes(year: int) -> list[str]:
+    """The prefixes that hold a year's index files: of its days and of its events, as Parquet and as csv."""
+    folders = ("continuous_waveforms", "earthquake_catalogs")
+    return [f"{folder}/index/{form}/year={year:04d}/" for folder in folders for form in ("parquet", "csv")]
+
+
+def parse_index_key(key: str) -> IndexFile:
+    """What the key of an index file says; ValueError where it is none.
+
+    >>> parse_index_key(day_index_key(dt.date(2011, 3, 11), "csv")).date
+    datetime.date(2011, 3, 11)
+    """
+    if match := _INDEX_FILE.fullmatch(key):
+        folder, form, year, day = match.group("folder", "form", "year", "day")
+        date = from_day_of_year(int(year), int(day)) if day else None
+        if key == (day_index_key(date, form) if date else catalogue_key(int(year), form)):
+            return IndexFile(key, folder, form, int(year), date)
+    raise ValueError(f"{key[:200]!r} is no key of a SCEDC index file")
 
 
 def station_key(net: str, sta: str) -> str:

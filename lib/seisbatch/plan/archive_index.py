@@ -13,9 +13,12 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from seisbatch import sample
 from seisbatch.acquire.objects import StoreSettings
+from seisbatch.archives import ARCHIVES
 from seisbatch.config import NOT_PARAMETERS, IndexArchive, OptionError, day_range
+from seisbatch.mongo.connect import MongoSettings
 from seisbatch.names import ChannelPatterns
 from seisbatch.plan.identity import RunIdentity
+from seisbatch.plan.mongo import mongo_settings
 from seisbatch.plan.stores import archive_store, layout_of, out_store
 from seisbatch.plan.units import BatchPlan, Units
 from seisbatch.steps.archive_index import ArchiveIndexSettings
@@ -38,6 +41,7 @@ class IndexRun(RunIdentity):
     archive: StoreSettings
     start: dt.date
     end: dt.date
+    mongo: MongoSettings | None
 
     @property
     def source(self) -> str:
@@ -74,6 +78,9 @@ def index_run(options: IndexArchive) -> IndexRun:
         start = parse_day(options.start) if options.start else None
     except ValueError as error:
         raise OptionError(str(error)) from None
+    mongo = mongo_settings(options)
+    if mongo and not ARCHIVES[layout_of(options)].DAY_INDEX_COLUMNS:
+        raise OptionError(f"--mongo-uri: --archive {options.archive} has no index files, so there are no documents of them")
     days = options.days
     if start is None:
         if options.archive != "sample":
@@ -92,6 +99,7 @@ def index_run(options: IndexArchive) -> IndexRun:
         archive=archive_store(options),
         start=start,
         end=end,
+        mongo=mongo,
         out=out_store(options),
         parameters=parameters | {"result_version": RESULT_VERSION},
     )
@@ -104,10 +112,13 @@ def index_plan(spark: SparkSession, run: IndexRun) -> BatchPlan:
         {"name": f"year={year:04d}/month={month:02d}/index", "days": list(of_month)}
         for (year, month), of_month in itertools.groupby(days, key=lambda day: (day.year, day.month))
     ]
+    told = [("days", f"{len(days):,} from {run.start} on"), ("tasks", f"{len(months):,} months")]
+    if run.mongo:
+        told.append(("documents", f"one an index file, in MongoDB's database {run.mongo.database}"))
     return BatchPlan(
         batches=Units("day", spark.createDataFrame(months, MONTHS), len(months), len(days) + len(months)),
         planned={"day": len(days), "batch": len(months)},
-        told=[("days", f"{len(days):,} from {run.start} on"), ("tasks", f"{len(months):,} months")],
+        told=told,
     )
 
 

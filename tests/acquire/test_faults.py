@@ -144,6 +144,17 @@ def test_denied_is_not_asked_again(objects):
     assert set(bucket.requests.values()) == {1}
 
 
+def test_a_listing_that_is_denied(objects):
+    folder, _ = objects
+    bucket = Bucket(folder, 0.0)
+    bucket.allows = lambda key, headers: False
+    with serving(bucket) as endpoint:
+        store = Store(StoreSettings("s3://archive", endpoint=endpoint, region="us-east-1", anonymous=True))
+        for attempt in (lambda: list(store.list("k")), lambda: store.folders("k")):
+            with pytest.raises(Denied):
+                attempt()
+
+
 def test_an_object_replaced_while_it_is_read_is_one_or_the_other(objects):
     """The first half of one and the second of the other would be neither."""
     folder, bodies = objects

@@ -31,6 +31,7 @@ __all__ = ["Part", "Replaced", "Store", "StoreSettings", "check_key", "open_stor
 KEY_BYTES = 1024
 
 _NO_CONNECTION = re.compile(r"kind: Connect\b|dns error")
+_REFUSED = re.compile(r"status code: 40[13]\b")
 _WRONG_REGION = re.compile(
     r"redirect without LOCATION|"
     r"<Code>(PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraintException)</Code>"
@@ -234,6 +235,8 @@ class Store:
                 ) from None
             if _WRONG_REGION.search(text):
                 raise self._wrong_region() from None
+            if _REFUSED.search(text):  # of a listing
+                raise Denied(f"{where}: access denied ({first_line(error)})") from None
             raise UnitError(f"{where}{self._at()}: {first_line(error)}") from None
         except OSError as error:
             if is_out_of_space(error):

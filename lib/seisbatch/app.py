@@ -294,10 +294,12 @@ def say(line: str) -> None:
 
 def _say_result(root: str, manifest: dict[str, Any]) -> None:
     for kind, counts in manifest["outcomes"].items():
-        told = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(counts.items(), key=lambda of: -of[1]))
-        say(f"  {plural(kind)}: {told}")
+        counted = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(counts.items(), key=lambda of: -of[1]))
+        say(f"  {plural(kind)}: {counted}")
     for name, table in manifest["tables"].items():
         say(f"  {name}: {table['rows']:,} rows in {table['files']:,} files, {size(table['bytes'])}, in {root}/{name}")
+    for name, told in manifest.get("objects", {}).items():
+        say(f"  {name}: {told['files']:,} files, {size(told['bytes'])}, in {root}/{name}")
     say(f"  report: {root}/{manifest['report']}")
     say(f"  took {duration(manifest['seconds'])}")
 

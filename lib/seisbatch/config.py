@@ -161,6 +161,7 @@ class LoadCatalog(ArchiveOptions, EventOptions, OutputOptions, SmallRunOptions):
 
 Plot = Annotated[str, Field(pattern=r"^(first:\d{1,3}|[^:]*\..*)$")]
 DataTag = Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
+SamplesIn = Literal["parquet", "mseed", "both"]
 
 
 class ExtractEvents(SourceOptions, EventOptions, OutputOptions, RunOptions):
@@ -169,6 +170,7 @@ class ExtractEvents(SourceOptions, EventOptions, OutputOptions, RunOptions):
     events: AutoText
     channels: Annotated[str, Field(min_length=1)]
     data_tag: DataTag
+    format: SamplesIn
     plot: Plot
 
 
@@ -185,6 +187,7 @@ class CutWindows(IndexedOptions, EventOptions, OutputOptions, RunOptions):
     channels: Annotated[str, Field(min_length=1)]
     gaps: Literal["pieces", "whole"]
     data_tag: DataTag
+    format: SamplesIn
     plot: Plot
 
 

@@ -337,8 +337,13 @@ WF_TIME_SERIES = Table(
         Field("arrival", TIME, "", "its arrival, predicted or given"),
         Field("s3key", STRING, "", "the object or objects that it comes from, comma separated", nullable=False),
         Field("parameters_id", STRING, "", "id of the parameters that made it", nullable=False),
+        Field(
+            "dfile", STRING, "", "the object of miniSEED that its records stand in, under the output; null where there is none"
+        ),
+        Field("foff", LONG, "bytes", "offset of the first record in dfile"),
+        Field("nbytes", LONG, "bytes", "length of the records in dfile"),
         Field("encoding", STRING, "", "of the samples: miniseed, whole records", nullable=False),
-        Field("samples", BINARY, "", "the samples in their encoding", nullable=False),
+        Field("samples", BINARY, "", "the samples in their encoding; null where they stand in dfile alone"),
     ),
 )
 

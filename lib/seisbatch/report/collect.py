@@ -33,6 +33,7 @@ from seisbatch.schema import (
     WF_TIME_SERIES,
 )
 from seisbatch.sinks.dataset import table_dataset
+from seisbatch.steps.batches import MINISEED, miniseed_key
 
 REPORT_KEY = "report.html"
 FILE_KINDS = ("tile", "source-group", "batch")
@@ -40,6 +41,8 @@ FILE_KINDS = ("tile", "source-group", "batch")
 BESIDE = (CEMETERY, SITE, RESPONSE)
 """Tables whose files are named as those of the table that they are written with."""
 ALL = (CCF, STACK, INDEX, WF_MINISEED, SOURCE, CHANNEL, WF_TIME_SERIES, *BESIDE)
+OBJECTS = (MINISEED,)
+"""Folders of objects that stand beside the tables."""
 READING_KINDS = ("channel-day", "window", "event", "object", "catalogue", "station-file")
 LISTED_UNITS = 12
 AVAILABILITY_ROWS = 400
@@ -89,6 +92,8 @@ def remove_strangers(store: Store, outcomes: pa.Table) -> None:
     for table in ALL:
         keys = [key for key, _ in store.list(f"{table.name}/")]
         store.delete([key for key in keys if key not in owned and (table not in BESIDE or key.partition("/")[2] not in beside)])
+    objects = {miniseed_key(key.removesuffix(".parquet")) for key in beside}
+    store.delete([key for key, _ in store.list(f"{MINISEED}/") if key not in objects])
 
 
 def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str, Any]:
@@ -96,6 +101,7 @@ def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str,
     finished = dt.datetime.now(dt.UTC)
     counts = Counter(zip(outcomes["kind"].to_pylist(), outcomes["outcome"].to_pylist(), strict=True))
     tables = _tables(store, outcomes)
+    objects = _objects(store)
     channel_days = outcomes.filter(pc.field("kind") == "channel-day")
     seconds = (finished - facts.started).total_seconds()
     section = next(filter(None, (_section(store, facts, name) for name in tables)), None)
@@ -119,7 +125,10 @@ def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str,
         slowest=_units(outcomes.sort_by([("seconds", "descending")])),
         worst=_units(outcomes.filter(pc.field("outcome") != str(Outcome.OK))),
         totals=_totals(outcomes, seconds),
-        written=[(name, f"{store.settings.root}/{name}", table["files"], table["rows"]) for name, table in tables.items()],
+        written=[
+            *((name, f"{store.settings.root}/{name}", table["files"], table["rows"]) for name, table in tables.items()),
+            *((name, f"{store.settings.root}/{name}", told["files"], None) for name, told in objects.items()),
+        ],
     )
     store.put(REPORT_KEY, render(page).encode())
     kinds = sorted({kind for kind, _ in counts})
@@ -135,6 +144,7 @@ def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str,
         "planned": dict(facts.planned),
         "outcomes": {kind: {outcome: n for (of, outcome), n in counts.items() if of == kind} for kind in kinds},
         "tables": tables,
+        "objects": objects,
         "report": REPORT_KEY,
     }
 
@@ -154,6 +164,12 @@ def _tables(store: Store, outcomes: pa.Table) -> dict[str, dict[str, int]]:
     files = list(store.list(f"{OUTCOMES.name}/"))
     tables[OUTCOMES.name] = {"files": len(files), "rows": outcomes.num_rows, "bytes": sum(n for _, n in files)}
     return tables
+
+
+def _objects(store: Store) -> dict[str, dict[str, int]]:
+    """Number and bytes of the objects beside the tables, by folder."""
+    found = {folder: [size for _, size in store.list(f"{folder}/")] for folder in OBJECTS}
+    return {folder: {"files": len(sizes), "bytes": sum(sizes)} for folder, sizes in found.items() if sizes}
 
 
 def _grouped(outcomes: pa.Table) -> list[tuple[str, str, str, int]]:

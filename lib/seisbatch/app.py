@@ -93,7 +93,10 @@ class ArchiveRun(Run, Protocol):
 
 
 class Plan(Protocol):
-    """What is planned: how many units of each kind, and the problems that planning already met."""
+    """What is planned: how many units of each kind, and the problems that planning already met.
+
+    Problems are units with an outcome and a reason; channel-days, unless a column ``kind`` says otherwise.
+    """
 
     @property
     def problems(self) -> DataFrame | None: ...
@@ -240,11 +243,12 @@ class App:
         stages = functools.reduce(DataFrame.unionByName, self._stages)
         if plan.problems is None:
             return stages
+        kind = F.col("kind") if "kind" in plan.problems.columns else F.lit("channel-day")
         return stages.unionByName(
             plan.problems.select(
                 F.lit(run.run_id).alias("run_id"),
                 F.lit(self.job).alias("job"),
-                F.lit("channel-day").alias("kind"),
+                kind.alias("kind"),
                 *("unit", "date", "outcome", "reason"),
                 *(F.lit(0).cast("bigint").alias(name) for name in ("bytes_read", "bytes_written")),
                 F.lit(0.0).alias("seconds"),

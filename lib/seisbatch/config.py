@@ -136,6 +136,7 @@ class StackCcfs(OutputOptions, RunOptions):
     channels: Annotated[str, Field(min_length=1)]
 
 
+AllText = Annotated[str | None, _word_is_none("all")]
 NoText = Annotated[str | None, _word_is_none("none")]
 NoLimit = Annotated[float | None, _word_is_none("none")]
 
@@ -150,7 +151,7 @@ class EventOptions(_Options):
     min_depth: NoLimit
     max_depth: NoLimit
     region: Annotated[str | None, _word_is_none("none")]
-    event_ids: Annotated[str | None, _word_is_none("all")]
+    event_ids: AllText
 
 
 class LoadCatalog(ArchiveOptions, EventOptions, OutputOptions, SmallRunOptions):
@@ -191,6 +192,24 @@ class CutWindows(IndexedOptions, EventOptions, OutputOptions, RunOptions):
     plot: Plot
 
 
+class ExportWaveforms(OutputOptions, SmallRunOptions):
+    """Options of export_waveforms."""
+
+    waveforms: Annotated[str, Field(min_length=1)]
+    stations_table: NoText
+    source_endpoint: AutoText
+    source_region: AutoText
+    anonymous: bool
+    channels: Annotated[str, Field(min_length=1)]
+    source_ids: AllText
+    data_tag: AllText
+    start: AutoText
+    end: AutoText
+    format: Literal["mseed", "sac", "asdf"]
+    group: Literal["window", "channel", "batch"]
+    max_denied: Annotated[int, Field(ge=0)]
+
+
 class IndexArchive(ArchiveOptions, OutputOptions, RunOptions):
     """Options of index_archive."""
 
@@ -216,6 +235,7 @@ JOBS: dict[str, type[_Options]] = {
     "index_archive": IndexArchive,
     "load_catalog": LoadCatalog,
     "extract_events": ExtractEvents,
+    "export_waveforms": ExportWaveforms,
 }
 
 NOT_PARAMETERS = frozenset(

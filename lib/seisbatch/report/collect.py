@@ -23,6 +23,7 @@ from seisbatch.schema import (
     CCF,
     CEMETERY,
     CHANNEL,
+    EXPORTS,
     INDEX,
     OUTCOMES,
     RESPONSE,
@@ -34,16 +35,17 @@ from seisbatch.schema import (
 )
 from seisbatch.sinks.dataset import table_dataset
 from seisbatch.steps.batches import MINISEED, miniseed_key
+from seisbatch.steps.export_files import EXPORT
 
 REPORT_KEY = "report.html"
 FILE_KINDS = ("tile", "source-group", "batch")
 """Units that are one file of a table, and of tables beside it."""
 BESIDE = (CEMETERY, SITE, RESPONSE)
 """Tables whose files are named as those of the table that they are written with."""
-ALL = (CCF, STACK, INDEX, WF_MINISEED, SOURCE, CHANNEL, WF_TIME_SERIES, *BESIDE)
-OBJECTS = (MINISEED,)
+ALL = (CCF, STACK, INDEX, WF_MINISEED, SOURCE, CHANNEL, WF_TIME_SERIES, EXPORTS, *BESIDE)
+OBJECTS = (MINISEED, EXPORT)
 """Folders of objects that stand beside the tables."""
-READING_KINDS = ("channel-day", "window", "event", "object", "catalogue", "station-file")
+READING_KINDS = ("channel-day", "window", "file", "event", "object", "catalogue", "station-file")
 LISTED_UNITS = 12
 AVAILABILITY_ROWS = 400
 AVAILABILITY_COLUMNS = 400
@@ -86,14 +88,17 @@ def reconcile(outcomes: pa.Table, planned: Mapping[str, int]) -> Counter[tuple[s
 
 
 def remove_strangers(store: Store, outcomes: pa.Table) -> None:
-    """Delete the tables' files that no unit of this run wrote: an earlier try may have been planned from another index."""
+    """Delete files and objects that no unit of this run wrote: an earlier try may have been planned from another index."""
     owned = set(outcomes.filter(pc.field("kind").isin(FILE_KINDS))["s3key"].to_pylist())
     beside = {key.partition("/")[2] for key in owned}
     for table in ALL:
         keys = [key for key, _ in store.list(f"{table.name}/")]
         store.delete([key for key in keys if key not in owned and (table not in BESIDE or key.partition("/")[2] not in beside)])
     objects = {miniseed_key(key.removesuffix(".parquet")) for key in beside}
-    store.delete([key for key, _ in store.list(f"{MINISEED}/") if key not in objects])
+    if exports := table_dataset(store.settings, EXPORTS):
+        objects.update(exports.to_table(columns=["s3key"])["s3key"].to_pylist())
+    for folder in OBJECTS:
+        store.delete([key for key, _ in store.list(f"{folder}/") if key not in objects])
 
 
 def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str, Any]:

@@ -32,20 +32,21 @@ class RecordsFile:
     def append(self, records: bytes) -> int:
         """Add the records of a segment; the offset at which they begin. RunError where the disk is full."""
         offset = self.size
-        with _space_for(self._folder.name):
+        with space_for(self._folder.name):
             self._file.write(records)
         self.size += len(records)
         return offset
 
     def finish(self) -> Path:
         """The file, with all that was added; RunError where the disk is full."""
-        with _space_for(self._folder.name):
+        with space_for(self._folder.name):
             self._file.flush()
         return self.path
 
 
 @contextmanager
-def _space_for(folder: str) -> Iterator[None]:
+def space_for(folder: str | Path) -> Iterator[None]:
+    """What is written in a folder of the local disk, which is the run's trouble where it is full: RunError."""
     try:
         yield
     except OSError as error:

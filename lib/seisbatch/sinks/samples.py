@@ -87,6 +87,8 @@ def segment_of(row: Row, records: Records) -> Segment:
         raise records
     if row["encoding"] != "miniseed":
         raise Corrupt(f"samples are encoded as {row['encoding']}, not as miniseed")
+    if not row["sampling_rate"] > 0:
+        raise Corrupt(f"a sampling rate of {row['sampling_rate']} Hz")
     segments = [segment for of_channel in decode(records).values() for segment in of_channel]
     start_ns = from_datetime(row["starttime"])
     tolerance = max(TOLERANCE_NS, round(0.5 * SECOND_NS / row["sampling_rate"]))

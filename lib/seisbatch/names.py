@@ -153,7 +153,7 @@ def file_name(label: str) -> str:
     >>> file_name("2011-03-11T05:46:23.200000"), file_name("ci38457511")
     ('2011-03-11T054623.200000', 'ci38457511')
     >>> file_name("smi:local/1")
-    'smi-local-1--e1a32e6c26c7c7dc'
+    'smi-local-1--31fd5080a0767af0'
     """
     if _TIME_LABEL.fullmatch(label):
         return label.replace(":", "")

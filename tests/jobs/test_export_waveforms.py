@@ -126,6 +126,23 @@ def test_files_of_miniseed_by_channel_or_as_in_the_table(group, made, sample_arc
     assert_accounted(out, "file", len(paths))
 
 
+@pytest.mark.parametrize("group", ["window", "channel"])
+def test_batches_cut_at_other_places_make_the_same_files(group, made, run_job, tmp_path, monkeypatch):
+    """Row groups that hold segments of several batches are read by each of them; a table of an earlier version is read too."""
+    options = ["--waveforms", made / "events", "--group", group]
+    assert run_job("export_waveforms", *options, "--out", tmp_path / "one") == 0
+    monkeypatch.setattr("seisbatch.plan.exports.BATCH_SAMPLES", 30_000)
+    shutil.copytree(made / "events", tmp_path / "events")
+    for path in (tmp_path / "events/wf_TimeSeries").rglob("*.parquet"):
+        table = pq.read_table(path, partitioning=None).drop_columns(["dfile", "foff", "nbytes"])
+        pq.write_table(table, path, row_group_size=5)
+    options[1] = tmp_path / "events"
+    assert run_job("export_waveforms", *options, "--out", tmp_path / "two") == 0
+    assert files_of(tmp_path / "two") == files_of(tmp_path / "one")
+    assert len(outcomes(tmp_path / "one", "batch")) == 2
+    assert len(outcomes(tmp_path / "two", "batch")) >= 3
+
+
 @pytest.fixture(scope="module")
 def sac(made, run_job, tmp_path_factory):
     out = tmp_path_factory.mktemp("sac") / "out"
@@ -264,6 +281,34 @@ def test_asdf_without_stations_is_plain_hdf5(made, sample_archive, run_job, tmp_
             assert (item.shape, item.dtype) == ((row["npts"],), np.int32)
             assert abs(item.attrs["starttime"] / 1e9 - row["starttime"].timestamp()) < 1e-6
             assert item.attrs["event_id"] == b"smi:local/event/90000002"
+
+
+def test_stations_without_a_response_and_with_a_damaged_one(made, inventory, run_job, tmp_path):
+    """What the table of channels tells stands for the first; the second is left out, and told."""
+    shutil.copytree(made / "stations", tmp_path / "stations")
+    (path,) = (tmp_path / "stations/response").rglob("*.parquet")
+    table = pq.read_table(path, partitioning=None)
+    live = [row for row in table.to_pylist() if (row["sta"], row["chan"]) != ("ALFA", "BHZ")]
+    for row in live:
+        if row["sta"] == "BRAV":
+            row["stationxml"] = '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/hostname">]>' + row["stationxml"]
+    pq.write_table(pa.Table.from_pylist(live, schema=table.schema), path)
+    options = ["--waveforms", made / "events", "--stations-table", tmp_path / "stations", "--format", "asdf"]
+    assert run_job("export_waveforms", *options, "--channels", "XX.[AB]*.*.*", "--out", tmp_path / "out") == 0
+    for row in outcomes(tmp_path / "out", "window").values():
+        assert row["outcome"] == "ok"
+        assert row["reason"] == "StationXML of XX.BRAV corrupt: XML with a document type is refused"
+    for path in exported(tmp_path / "out", ".h5"):
+        with pyasdf.ASDFDataSet(str(path), mode="r", mpi=False) as data:
+            assert "StationXML" not in data.waveforms["XX.BRAV"]
+            ((station,),) = data.waveforms["XX.ALFA"].StationXML
+            ((theirs,),) = inventory.select(station="ALFA")
+            assert (station.latitude, station.longitude, station.elevation) == (34.98, -117.69, 820.0)
+            ours = {item.code: item for item in station}
+            assert {code: item.response is None for code, item in ours.items()} == {"BHZ": True, "BHN": False, "BHE": False}
+            for item in theirs:
+                for word in ("latitude", "longitude", "elevation", "depth", "azimuth", "dip", "sample_rate", "start_date"):
+                    assert getattr(ours[item.code], word) == getattr(item, word)
 
 
 def test_windows_alike_in_name_or_second_are_all_there(sample_archive, run_job, tmp_path):

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "acquire": (BELOW_ACQUIRE, FOR_BYTES),
     "schema": (TABLES, FOR_BYTES | {"pyarrow"}),
     "steps": (TABLES, FOR_BYTES | {"pyarrow"}),
-    "sinks": (TABLES, FOR_BYTES | {"pyarrow"}),
+    "sinks": (TABLES, FOR_BYTES | {"pyarrow", "pyasdf"}),
     "reader": (TABLES, {"numpy", "obspy", "pyarrow", "xarray"}),
     "mongo": (TABLES, FOR_BYTES | {"pyarrow", "pymongo"}),
     "report": (TABLES | {"mongo"}, FOR_BYTES | {"pyarrow", "pymongo", "matplotlib"}),

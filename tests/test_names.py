@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import pytest
 from seisbatch.config import OptionError, day_range
-from seisbatch.names import ChannelPatterns, Pair, channel, parse_channel, parse_nscl, parse_pair
+from seisbatch.names import ChannelPatterns, Pair, channel, file_name, parse_channel, parse_nscl, parse_pair
 from seisbatch.times import day_start_ns, from_datetime, parse_day, to_datetime
 
 
@@ -93,3 +94,45 @@ def test_a_range_of_days():
         day_range(start, 30, dt.date(2024, 2, 1))
     with pytest.raises(OptionError, match="is not after"):
         day_range(start, None, start)
+
+
+def test_labels_become_names_of_files_that_are_safe_and_not_alike():
+    labels = [
+        *(
+            "a/b",
+            "a:b",
+            "a b",
+            "a-b",
+            "a_b",
+            "a.b",
+            "a--b",
+            "../a",
+            "..",
+            ".",
+            "",
+            ".a",
+            "a.",
+            "_a",
+            "-",
+            "/",
+            "\\",
+            "\0",
+            "é",
+            "a\n",
+        ),
+        *(
+            "2024-01-01T00:00:00.000000",
+            "2024-01-01T000000.000000",
+            "2024-01-01T00:00:00.000000/P",
+            "smi:local/1",
+            "smi-local-1",
+        ),
+        *("x" * 80, "x" * 81, "x" * 5000, "quakeml:a.b/c?id=1&x=2", "quakeml:a.b/c?id=1&x=3"),
+    ]
+    names = [file_name(label) for label in labels]
+    assert len(set(names)) == len(set(labels))
+    for name in names:
+        assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name)
+        assert not name.endswith(".")
+    assert file_name("ci38457511") == "ci38457511"
+    assert file_name("2024-01-01T00:00:00.000000") == "2024-01-01T000000.000000"

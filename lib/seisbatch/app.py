@@ -93,7 +93,10 @@ class ArchiveRun(Run, Protocol):
 
 
 class Plan(Protocol):
-    """What is planned: how many units of each kind, and the problems that planning already met."""
+    """What is planned: how many units of each kind, and the problems that planning already met.
+
+    Problems are units with an outcome and a reason; channel-days, unless a column ``kind`` says otherwise.
+    """
 
     @property
     def problems(self) -> DataFrame | None: ...
@@ -245,11 +248,12 @@ class App:
         stages = functools.reduce(DataFrame.unionByName, self._stages)
         if plan.problems is None:
             return stages
+        kind = F.col("kind") if "kind" in plan.problems.columns else F.lit("channel-day")
         return stages.unionByName(
             plan.problems.select(
                 F.lit(run.run_id).alias("run_id"),
                 F.lit(self.job).alias("job"),
-                F.lit("channel-day").alias("kind"),
+                kind.alias("kind"),
                 *("unit", "date", "outcome", "reason"),
                 *(F.lit(0).cast("bigint").alias(name) for name in ("bytes_read", "bytes_written")),
                 F.lit(0.0).alias("seconds"),
@@ -299,8 +303,8 @@ def say(line: str) -> None:
 
 def _say_result(root: str, manifest: dict[str, Any]) -> None:
     for kind, counts in manifest["outcomes"].items():
-        told = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(counts.items(), key=lambda of: -of[1]))
-        say(f"  {plural(kind)}: {told}")
+        counted = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(counts.items(), key=lambda of: -of[1]))
+        say(f"  {plural(kind)}: {counted}")
     for name, table in manifest["tables"].items():
         say(f"  {name}: {table['rows']:,} rows in {table['files']:,} files, {size(table['bytes'])}, in {root}/{name}")
     mongo = manifest.get("mongo", {"collections": {}})
@@ -308,6 +312,8 @@ def _say_result(root: str, manifest: dict[str, Any]) -> None:
         say(
             f"  {name}: {told['documents']:,} documents, {told['new']:,} of them new, in MongoDB's database {mongo['database']}"
         )
+    for name, told in manifest.get("objects", {}).items():
+        say(f"  {name}: {told['files']:,} files, {size(told['bytes'])}, in {root}/{name}")
     say(f"  report: {root}/{manifest['report']}")
     say(f"  took {duration(manifest['seconds'])}")
 

@@ -50,6 +50,7 @@ AutoDay = Annotated[str | None, _word_is_none("auto")]
 AutoCount = Annotated[Annotated[int, Field(gt=0)] | None, _word_is_none("auto")]
 AutoRate = Annotated[Annotated[float, Field(gt=0)] | None, _word_is_none("auto")]
 NoText = Annotated[str | None, _word_is_none("none")]
+AllText = Annotated[str | None, _word_is_none("all")]
 NoLimit = Annotated[float | None, _word_is_none("none")]
 Limit = Annotated[Annotated[float, Field(ge=0)] | None, _word_is_none("none")]
 Memory = Annotated[int, BeforeValidator(_bytes)]
@@ -153,7 +154,7 @@ class EventOptions(_Options):
     min_depth: NoLimit
     max_depth: NoLimit
     region: Annotated[str | None, _word_is_none("none")]
-    event_ids: Annotated[str | None, _word_is_none("all")]
+    event_ids: AllText
 
 
 class MongoOptions(_Options):
@@ -171,6 +172,7 @@ class LoadCatalog(ArchiveOptions, EventOptions, SmallRunOptions):
 
 Plot = Annotated[str, Field(pattern=r"^(first:\d{1,3}|[^:]*\..*)$")]
 DataTag = Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
+SamplesIn = Literal["parquet", "mseed", "both"]
 
 
 class ExtractEvents(SourceOptions, EventOptions, RunOptions):
@@ -179,6 +181,7 @@ class ExtractEvents(SourceOptions, EventOptions, RunOptions):
     events: AutoText
     channels: Annotated[str, Field(min_length=1)]
     data_tag: DataTag
+    format: SamplesIn
     plot: Plot
 
 
@@ -195,7 +198,26 @@ class CutWindows(IndexedOptions, EventOptions, RunOptions):
     channels: Annotated[str, Field(min_length=1)]
     gaps: Literal["pieces", "whole"]
     data_tag: DataTag
+    format: SamplesIn
     plot: Plot
+
+
+class ExportWaveforms(OutputOptions, SmallRunOptions):
+    """Options of export_waveforms."""
+
+    waveforms: Annotated[str, Field(min_length=1)]
+    stations_table: NoText
+    source_endpoint: AutoText
+    source_region: AutoText
+    anonymous: bool
+    channels: Annotated[str, Field(min_length=1)]
+    source_ids: AllText
+    data_tag: AllText
+    start: AutoText
+    end: AutoText
+    format: Literal["mseed", "sac", "asdf"]
+    group: Literal["window", "channel", "batch"]
+    max_denied: Annotated[int, Field(ge=0)]
 
 
 class IndexArchive(ArchiveOptions, RunOptions, MongoOptions):
@@ -223,6 +245,7 @@ JOBS: dict[str, type[_Options]] = {
     "index_archive": IndexArchive,
     "load_catalog": LoadCatalog,
     "extract_events": ExtractEvents,
+    "export_waveforms": ExportWaveforms,
 }
 
 NOT_PARAMETERS = frozenset(

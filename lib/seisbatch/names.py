@@ -7,6 +7,7 @@ written ``--`` on the command line.
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import re
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ _CODE = {
 }
 _WILDCARDS = frozenset("*?[")
 _PATTERN_PART = re.compile(r"[A-Za-z0-9*?\[\]!-]*")
+_TIME_LABEL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}", re.ASCII)
+_TIME_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d{6}\.\d{6}", re.ASCII)
+_PLAIN_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,78}[A-Za-z0-9_]|[A-Za-z0-9]")
 
 
 class Channel(NamedTuple):
@@ -149,3 +153,22 @@ def parse_pair(text: str) -> Pair:
     if len(parts) != 2:
         raise ValueError(f"{text!r} is no pair: write NET.STA.LOC.CHA:NET.STA.LOC.CHA")
     return Pair(parse_channel(parts[0]), parse_channel(parts[1]))
+
+
+def file_name(label: str) -> str:
+    """A label, such as that of a window, as the name of a file or folder: other labels have other names.
+
+    One of letters, digits, ``.``, ``_`` and ``-`` is kept, and a time loses its colons. Of any other what can be kept is, and a
+    digest of the whole follows after ``--``, which no label that is kept has in it.
+
+    >>> file_name("2011-03-11T05:46:23.200000"), file_name("ci38457511")
+    ('2011-03-11T054623.200000', 'ci38457511')
+    >>> file_name("smi:local/1")
+    'smi-local-1--31fd5080a0767af0'
+    """
+    if _TIME_LABEL.fullmatch(label):
+        return label.replace(":", "")
+    if _PLAIN_LABEL.fullmatch(label) and "--" not in label and not _TIME_NAME.fullmatch(label):
+        return label
+    kept = re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-")[:48].rstrip("-")
+    return f"{kept or 'label'}--{hashlib.sha256(label.encode()).hexdigest()[:16]}"

@@ -345,14 +345,58 @@ WF_TIME_SERIES = Table(
         Field("arrival", TIME, "", "its arrival, predicted or given"),
         Field("s3key", STRING, "", "the object or objects that it comes from, comma separated", nullable=False),
         Field("parameters_id", STRING, "", "id of the parameters that made it", nullable=False),
+        Field(
+            "dfile", STRING, "", "the object of miniSEED that its records stand in, under the output; null where there is none"
+        ),
+        Field("foff", LONG, "bytes", "offset of the first record in dfile"),
+        Field("nbytes", LONG, "bytes", "length of the records in dfile"),
         Field("encoding", STRING, "", "of the samples: miniseed, whole records", nullable=False),
-        Field("samples", BINARY, "", "the samples in their encoding", nullable=False),
+        Field("samples", BINARY, "", "the samples in their encoding; null where they stand in dfile alone"),
+    ),
+)
+
+EXPORTS = Table(
+    "exports",
+    "a file that was exported",
+    (
+        Field("s3key", STRING, "", "its key under the output", nullable=False),
+        Field("format", STRING, "", "mseed, sac or asdf", nullable=False),
+        Field("window", STRING, "", "the window or event of its segments; null where there are several"),
+        Field("net", STRING, "", "network code; null where there are several, as for the other codes"),
+        Field("sta", STRING, "", "station code"),
+        Field("loc", STRING, "", "location code, empty string where there is none"),
+        Field("chan", STRING, "", "channel code"),
+        Field("source_id", STRING, "", "the event; null where there are several, or none"),
+        Field("data_tag", STRING, "", "name of the data set; null where there are several"),
+        Field("starttime", TIME, "", "time of the first sample of all", nullable=False),
+        Field("endtime", TIME, "", "time of the last sample of all", nullable=False),
+        Field("segments", LONG, "", "segments that it holds", nullable=False),
+        Field("npts", LONG, "", "samples of all of them", nullable=False),
+        Field("nbytes", LONG, "bytes", "its size", nullable=False),
+        Field("parameters_id", STRING, "", "id of the parameters that made it", nullable=False),
+    ),
+)
+
+EXPORT_PARTS = Table(
+    "export_parts",
+    "what a row group of wf_TimeSeries holds of a group of segments that are exported together, or a file that cannot be read",
+    (
+        Field("s3key", STRING, "", "the table's file", nullable=False),
+        Field("version", STRING, "", "text that changes with the file's content", nullable=False),
+        Field("row_group", INT, "", "number of the row group in the file"),
+        Field("month", STRING, "", "folders of the file's month", nullable=False),
+        Field("label", STRING, "", "the group: a window, a channel or a file of the table"),
+        Field("first", TIME, "", "first start time of its segments"),
+        Field("rows", LONG, "", "its segments"),
+        Field("samples", LONG, "", "their samples"),
+        Field("outcome", STRING, "", "null; for a file that cannot be read, its outcome"),
+        Field("reason", STRING, "", "null; for a file that cannot be read, why"),
     ),
 )
 
 CEMETERY = Table(
     "cemetery",
-    "a window of a channel that there is nothing of",
+    "a window of a channel that there is nothing of, or a segment that cannot be exported",
     (
         Field("unit", STRING, "", "the unit's id: NET.STA.LOC.CHA/WINDOW", nullable=False),
         *_channel_fields(),
@@ -369,6 +413,6 @@ TABLES = {
     table.name: table
     for table in (
         *(INDEX, CHANNEL_DAY, OUTCOMES, FILES, ROW_GROUPS, CCF, STACK),
-        *(SOURCE, SITE, CHANNEL, RESPONSE, WF_MINISEED, WF_TIME_SERIES, CEMETERY),
+        *(SOURCE, SITE, CHANNEL, RESPONSE, WF_MINISEED, WF_TIME_SERIES, CEMETERY, EXPORTS, EXPORT_PARTS),
     )
 }

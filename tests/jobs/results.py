@@ -16,7 +16,7 @@ from scipy.special import j0
 
 def rows(out: Path, table: str) -> list[dict[str, Any]]:
     """All rows of a table under an output."""
-    files = sorted((out / table).glob("year=*/month=*/*.parquet"))
+    files = sorted((out / table).rglob("*.parquet"))  # outcomes of units without a day stand in no month's folder
     return pa.concat_tables([pq.read_table(file, partitioning=None) for file in files]).to_pylist() if files else []
 
 

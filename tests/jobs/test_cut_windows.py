@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -41,7 +42,10 @@ def out(sample_archive, run_job, tmp_path_factory):
 
 
 def test_every_channel_has_what_its_day_file_has_there(out, sample_archive):
-    stream = seisbatch.read_waveforms(out, data_tag="event")
+    assert_as_in_day_files(seisbatch.read_waveforms(out, data_tag="event"), sample_archive)
+
+
+def assert_as_in_day_files(stream, sample_archive):
     start, end = UTCDateTime(EVENT) - 30, UTCDateTime(EVENT) + 300
     assert len(stream) >= 20
     for trace in stream:
@@ -56,6 +60,64 @@ def test_every_channel_has_what_its_day_file_has_there(out, sample_archive):
         assert start - near <= trace.stats.starttime < trace.stats.endtime < end
     whole = [trace for trace in stream if trace.stats.sampling_rate == 20 and trace.stats.npts == 6600]
     assert len(whole) >= 15
+
+
+@pytest.mark.parametrize("samples_in", ["mseed", "both"])
+def test_one_object_of_miniseed_a_batch_holds_the_records_of_its_rows(samples_in, out, sample_archive, run_job, tmp_path):
+    folder = tmp_path / "out"
+    options = ["--time", EVENT, "--from", -30, "--to", 300, "--data-tag", "event", "--format", samples_in, "--out", folder]
+    assert run_job("cut_windows", "--root", sample_archive, *options) == 0
+    (path,) = (folder / "miniseed").glob("**/*.*")
+    assert path.relative_to(folder).as_posix() == "miniseed/year=2023/month=12/windows-00000.ms"
+    whole = obspy.read(path, format="MSEED")
+    assert_as_in_day_files(whole, sample_archive)
+    stream = seisbatch.read_waveforms(folder, data_tag="event")
+    assert_as_in_day_files(stream, sample_archive)
+    plain = seisbatch.read_waveforms(out)
+    assert [(trace.id, str(trace.stats.starttime)) for trace in stream] == [
+        (trace.id, str(trace.stats.starttime)) for trace in plain
+    ]
+    body = path.read_bytes()
+    live = rows(folder, "wf_TimeSeries")
+    for row in live:
+        part = body[row["foff"] : row["foff"] + row["nbytes"]]
+        (trace,) = obspy.read(io.BytesIO(part), format="MSEED")
+        assert (trace.id, trace.stats.npts) == (f"{row['net']}.{row['sta']}.{row['loc']}.{row['chan']}", row["npts"])
+        assert row["dfile"] == path.relative_to(folder).as_posix()
+        assert row["samples"] == (part if samples_in == "both" else None)
+    assert sum(row["nbytes"] for row in live) == len(body)
+    assert all(row["dfile"] is row["foff"] is row["nbytes"] is None for row in rows(out, "wf_TimeSeries"))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["objects"] == {"miniseed": {"files": 1, "bytes": len(body)}}
+    assert json.loads((out / "manifest.json").read_text())["objects"] == {}
+    page = (folder / "report.html").read_text()
+    assert f"{folder}/miniseed" in page
+    assert "<h2>Waveforms</h2>" in page
+
+
+def test_an_object_of_miniseed_that_is_gone_is_written_again_and_a_stranger_is_not_kept(
+    sample_archive, run_job, tmp_path, capsys
+):
+    folder = tmp_path / "out"
+    options = ["--time", EVENT, "--channels", "XX.[AB]*..BHZ", "--format", "mseed", "--root", sample_archive, "--out", folder]
+    assert run_job("cut_windows", *options) == 0
+    (path,) = (folder / "miniseed").glob("**/*.ms")
+    body, table = path.read_bytes(), rows(folder, "wf_TimeSeries")
+    path.unlink()
+    (folder / "manifest.json").unlink()  # as after a kill
+    stranger = path.with_name("windows-00001.ms")
+    stranger.write_bytes(body)
+    assert run_job("cut_windows", *options) == 0
+    assert path.read_bytes() == body
+    assert rows(folder, "wf_TimeSeries") == table
+    assert not stranger.exists()
+    capsys.readouterr()
+    assert run_job("cut_windows", *options) == 0
+    told = capsys.readouterr().out
+    assert "nothing to do" in told
+    assert "miniseed: 1 files" in told
+    assert run_job("cut_windows", *options, "--format", "both") == 1
+    assert "--format mseed there, both now" in capsys.readouterr().err
 
 
 def test_every_indexed_channel_is_accounted_for(out, sample_archive):

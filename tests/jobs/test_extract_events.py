@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 
@@ -42,6 +43,31 @@ def test_every_trace_of_every_event_is_there(out, sample_archive):
     found = outcomes(out, "event")
     assert {unit: row["outcome"] for unit, row in found.items()} == dict.fromkeys(KEYS, "ok")
     assert sum(row["windows"] for row in found.values()) == len(rows(out, "wf_TimeSeries"))
+
+
+def test_the_traces_of_a_batch_of_events_are_one_object_of_miniseed(sample_archive, run_job, tmp_path):
+    folder = tmp_path / "out"
+    assert run_job("extract_events", "--root", sample_archive, "--format", "mseed", "--out", folder) == 0
+    paths = sorted((folder / "miniseed").glob("**/*.ms"))
+    assert [path.relative_to(folder / "miniseed").as_posix() for path in paths] == [
+        "year=2023/month=12/events-00000.ms",
+        "year=2024/month=01/events-00000.ms",
+    ]
+    bodies = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    live = rows(folder, "wf_TimeSeries")
+    for event in EVENTS:
+        theirs = obspy.read(sample_archive / KEYS[event.event_id], format="MSEED")
+        places = [(row["dfile"], row["foff"], row["nbytes"]) for row in live if row["source_id"] == event.event_id]
+        parts = b"".join(bodies[key][offset : offset + length] for key, offset, length in places)
+        for ours in (seisbatch.read_waveforms(folder, source_id=event.event_id), obspy.read(io.BytesIO(parts), format="MSEED")):
+            assert len(ours) == len(theirs) > 20
+            ours.sort()
+            for one, other in zip(ours, theirs.sort(), strict=True):
+                assert (one.id, one.stats.starttime) == (other.id, other.stats.starttime)
+                np.testing.assert_array_equal(one.data, other.data)
+    assert sum(map(len, bodies.values())) == sum(row["nbytes"] for row in live)
+    for path in paths:
+        assert len(obspy.read(path, format="MSEED")) > 20
 
 
 def test_rows_know_event_station_and_channel_epoch(out, sample_archive):

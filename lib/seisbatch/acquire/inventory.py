@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import io
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -160,3 +162,15 @@ def _shell(element: Any, kept: tuple[str, ...]) -> Any:
     shell = etree.Element(element.tag, dict(element.attrib), nsmap=element.nsmap)
     shell.extend([copy.deepcopy(child) for name in kept for child in element.iterfind("{*}" + name)])
     return shell
+
+
+def response_inventory(stationxml: str) -> Any:
+    """StationXML of a channel epoch, as :func:`read_inventory` made it, as an obspy ``Inventory``; Corrupt where it is none."""
+    data = stationxml.encode()
+    parse_document(data)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about each value that obspy passes over
+            return obspy.read_inventory(io.BytesIO(data), format="STATIONXML")
+    except Exception as error:  # obspy raises a dozen kinds for what is not StationXML
+        raise Corrupt(f"not StationXML: {type(error).__name__}: {error}"[:300]) from None

@@ -50,6 +50,7 @@ class EventsRun(RunIdentity):
         """Settings of the stage that extracts events."""
         return EventSettings(
             **self.names,
+            format=self.options.format,
             archive=self.archive,
             stations=self.stations,
             channels=self.options.channels,

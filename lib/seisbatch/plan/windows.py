@@ -67,6 +67,7 @@ class WindowRun(RunIdentity):
         """Settings of the stage that cuts windows."""
         return WindowSettings(
             **self.names,
+            format=self.options.format,
             archive=self.archive,
             stations=self.stations,
             from_ns=self.from_ns,

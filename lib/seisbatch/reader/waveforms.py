@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ import pyarrow.compute as pc
 from obspy import Stream, Trace, UTCDateTime
 from obspy.core import AttribDict
 
-from seisbatch.acquire.miniseed import decode
-from seisbatch.acquire.objects import StoreSettings
+from seisbatch.acquire.objects import Store, StoreSettings
 from seisbatch.names import Channel
+from seisbatch.process.segments import Segment
 from seisbatch.schema import WF_TIME_SERIES
 from seisbatch.sinks.dataset import table_dataset
+from seisbatch.sinks.samples import segment_of, with_records
 
 MAX_BYTES = 4_000_000_000
 _SOURCE = {"time": "source_time", "latitude": "source_lat", "longitude": "source_lon", "depth": "source_depth",
@@ -50,8 +52,8 @@ def read_waveforms(
     objects it comes from. One of an event has ``stats.source`` (``source_id``, ``time``, ``latitude``, ``longitude``, ``depth``
     in km, ``magnitude``), one cut about an arrival ``stats.phase`` and ``stats.arrival``.
 
-    Raises FileNotFoundError where the path holds no such table, KeyError where nothing matches, and ValueError where it
-    would be more than 4 GB.
+    Raises FileNotFoundError where the path holds no such table, KeyError where nothing matches, ValueError where it would be
+    more than 4 GB, and :class:`~seisbatch.outcome.UnitError` where samples are missing or damaged.
     """
     root = str(path) if str(path).startswith("s3://") else str(Path(path).expanduser().resolve())
     settings = StoreSettings(root=root, endpoint=endpoint, region=region, anonymous=False)
@@ -71,8 +73,9 @@ def read_waveforms(
     ]
     if not rows:
         raise KeyError(f"{path} holds no segment of {'.'.join(patterns.values())} that was asked for")
-    rows.sort(key=lambda row: (*(row[code] for code in Channel._fields), row["starttime"]))
-    return Stream([_trace(row) for row in rows])
+    found = [(row, segment_of(row, records)) for row, records in with_records(Store(settings), rows)]
+    found.sort(key=lambda item: (*(item[0][code] for code in Channel._fields), item[0]["starttime"]))
+    return Stream([_trace(row, segment) for row, segment in found])
 
 
 def _condition(
@@ -95,8 +98,7 @@ def _instant(time: str | dt.datetime) -> pa.Scalar:
     return pa.scalar(when if when.tzinfo else when.replace(tzinfo=dt.UTC), pa.timestamp("us", tz="UTC"))
 
 
-def _trace(row: dict[str, Any]) -> Trace:
-    ((segment,),) = decode(row["samples"]).values()
+def _trace(row: Mapping[str, Any], segment: Segment) -> Trace:
     header = {
         **dict(zip(("network", "station", "location", "channel"), (row[code] for code in Channel._fields), strict=True)),
         "starttime": UTCDateTime(row["starttime"]),

@@ -23,6 +23,7 @@ from seisbatch.schema import (
     CCF,
     CEMETERY,
     CHANNEL,
+    EXPORTS,
     INDEX,
     OUTCOMES,
     RESPONSE,
@@ -33,14 +34,18 @@ from seisbatch.schema import (
     WF_TIME_SERIES,
 )
 from seisbatch.sinks.dataset import table_dataset
+from seisbatch.steps.batches import MINISEED, miniseed_key
+from seisbatch.steps.export_files import EXPORT
 
 REPORT_KEY = "report.html"
 FILE_KINDS = ("tile", "source-group", "batch")
 """Units that are one file of a table, and of tables beside it."""
 BESIDE = (CEMETERY, SITE, RESPONSE)
 """Tables whose files are named as those of the table that they are written with."""
-ALL = (CCF, STACK, INDEX, WF_MINISEED, SOURCE, CHANNEL, WF_TIME_SERIES, *BESIDE)
-READING_KINDS = ("channel-day", "window", "event", "object", "catalogue", "station-file")
+ALL = (CCF, STACK, INDEX, WF_MINISEED, SOURCE, CHANNEL, WF_TIME_SERIES, EXPORTS, *BESIDE)
+OBJECTS = (MINISEED, EXPORT)
+"""Folders of objects that stand beside the tables."""
+READING_KINDS = ("channel-day", "window", "file", "event", "object", "catalogue", "station-file")
 LISTED_UNITS = 12
 AVAILABILITY_ROWS = 400
 AVAILABILITY_COLUMNS = 400
@@ -83,12 +88,17 @@ def reconcile(outcomes: pa.Table, planned: Mapping[str, int]) -> Counter[tuple[s
 
 
 def remove_strangers(store: Store, outcomes: pa.Table) -> None:
-    """Delete the tables' files that no unit of this run wrote: an earlier try may have been planned from another index."""
+    """Delete files and objects that no unit of this run wrote: an earlier try may have been planned from another index."""
     owned = set(outcomes.filter(pc.field("kind").isin(FILE_KINDS))["s3key"].to_pylist())
     beside = {key.partition("/")[2] for key in owned}
     for table in ALL:
         keys = [key for key, _ in store.list(f"{table.name}/")]
         store.delete([key for key in keys if key not in owned and (table not in BESIDE or key.partition("/")[2] not in beside)])
+    objects = {miniseed_key(key.removesuffix(".parquet")) for key in beside}
+    if exports := table_dataset(store.settings, EXPORTS):
+        objects.update(exports.to_table(columns=["s3key"])["s3key"].to_pylist())
+    for folder in OBJECTS:
+        store.delete([key for key, _ in store.list(f"{folder}/") if key not in objects])
 
 
 def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str, Any]:
@@ -96,6 +106,7 @@ def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str,
     finished = dt.datetime.now(dt.UTC)
     counts = Counter(zip(outcomes["kind"].to_pylist(), outcomes["outcome"].to_pylist(), strict=True))
     tables = _tables(store, outcomes)
+    objects = _objects(store)
     channel_days = outcomes.filter(pc.field("kind") == "channel-day")
     seconds = (finished - facts.started).total_seconds()
     section = next(filter(None, (_section(store, facts, name) for name in tables)), None)
@@ -119,7 +130,10 @@ def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str,
         slowest=_units(outcomes.sort_by([("seconds", "descending")])),
         worst=_units(outcomes.filter(pc.field("outcome") != str(Outcome.OK))),
         totals=_totals(outcomes, seconds),
-        written=[(name, f"{store.settings.root}/{name}", table["files"], table["rows"]) for name, table in tables.items()],
+        written=[
+            *((name, f"{store.settings.root}/{name}", table["files"], table["rows"]) for name, table in tables.items()),
+            *((name, f"{store.settings.root}/{name}", told["files"], None) for name, told in objects.items()),
+        ],
     )
     store.put(REPORT_KEY, render(page).encode())
     kinds = sorted({kind for kind, _ in counts})
@@ -135,6 +149,7 @@ def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str,
         "planned": dict(facts.planned),
         "outcomes": {kind: {outcome: n for (of, outcome), n in counts.items() if of == kind} for kind in kinds},
         "tables": tables,
+        "objects": objects,
         "report": REPORT_KEY,
     }
 
@@ -154,6 +169,12 @@ def _tables(store: Store, outcomes: pa.Table) -> dict[str, dict[str, int]]:
     files = list(store.list(f"{OUTCOMES.name}/"))
     tables[OUTCOMES.name] = {"files": len(files), "rows": outcomes.num_rows, "bytes": sum(n for _, n in files)}
     return tables
+
+
+def _objects(store: Store) -> dict[str, dict[str, int]]:
+    """Number and bytes of the objects beside the tables, by folder."""
+    found = {folder: [size for _, size in store.list(f"{folder}/")] for folder in OBJECTS}
+    return {folder: {"files": len(sizes), "bytes": sum(sizes)} for folder, sizes in found.items() if sizes}
 
 
 def _grouped(outcomes: pa.Table) -> list[tuple[str, str, str, int]]:

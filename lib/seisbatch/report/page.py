@@ -52,8 +52,8 @@ class RunReport:
     """All that the page shows.
 
     ``parameters``: option, value, comment. ``counts``: kind of unit, outcome, reason, number. ``planned``: units by kind.
-    ``stations``: NET.STA, latitude, longitude. ``paths``: two NET.STA and the CCFs between them. ``written``: table, place,
-    files, rows.
+    ``stations``: NET.STA, latitude, longitude. ``paths``: two NET.STA and the CCFs between them. ``written``: table (or
+    folder of objects), place, files, rows (None where it is no table).
     """
 
     job: str
@@ -75,7 +75,7 @@ class RunReport:
     slowest: Sequence[UnitRow]
     worst: Sequence[UnitRow]
     totals: Sequence[tuple[str, str]]
-    written: Sequence[tuple[str, str, int, int]]
+    written: Sequence[tuple[str, str, int, int | None]]
 
 
 _STYLE = """
@@ -123,7 +123,7 @@ def render(report: RunReport) -> str:
         "<h2>Written</h2>",
         _table(
             ("Table", "Where", "#Files", "#Rows"),
-            ((name, _id(where), _n(files), _n(rows)) for name, where, files, rows in report.written),
+            ((name, _id(where), _n(files), "" if rows is None else _n(rows)) for name, where, files, rows in report.written),
         ),
         "<h2>Outcomes</h2>",
         _outcomes(report.counts),

@@ -12,11 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from seisbatch.acquire.geodesy import distance_azimuths
-from seisbatch.acquire.miniseed import decode
-from seisbatch.acquire.objects import StoreSettings
+from seisbatch.acquire.objects import StoreSettings, open_store
 from seisbatch.names import Channel, ChannelPatterns
+from seisbatch.process.segments import Segment
 from seisbatch.schema import WF_TIME_SERIES
 from seisbatch.sinks.dataset import table_dataset
+from seisbatch.sinks.samples import segment_of, with_records
 
 MOST_TRACES = 120
 MOST_POINTS = 3000
@@ -71,7 +72,7 @@ def waveform_section(out: StoreSettings, plot: str) -> WaveformSection | None:
         return None
     first = chosen[0]
     zero = first["source_time"] or min(row["starttime"] for row in chosen)
-    wiggles = [_wiggle(row, zero) for row in chosen]
+    wiggles = [_wiggle(row, segment_of(row, records), zero) for row, records in with_records(open_store(out), chosen)]
     if all(wiggle.distance_km is not None for wiggle in wiggles):
         wiggles.sort(key=lambda wiggle: (wiggle.distance_km, wiggle.name))
     asked = f"--plot {plot}" if patterns else f"the first {len(wiggles)} segments"
@@ -80,7 +81,7 @@ def waveform_section(out: StoreSettings, plot: str) -> WaveformSection | None:
 
 
 def _rows(out: StoreSettings, patterns: ChannelPatterns | None) -> Iterator[dict[str, Any]]:
-    """Rows of the table that match, in its order, their samples decoded only when they are asked for."""
+    """Rows of the table that match, in its order."""
     dataset = table_dataset(out, WF_TIME_SERIES)
     seen = 0
     for fragment in sorted(dataset.get_fragments(), key=lambda part: part.path) if dataset else []:
@@ -99,8 +100,7 @@ def _is_wanted(row: Mapping[str, Any], patterns: ChannelPatterns | None) -> bool
     return patterns is None or patterns.matches(Channel(*(row[code] for code in Channel._fields)))
 
 
-def _wiggle(row: Mapping[str, Any], zero: Any) -> Wiggle:
-    ((segment,),) = decode(row["samples"]).values()
+def _wiggle(row: Mapping[str, Any], segment: Segment, zero: Any) -> Wiggle:
     values = segment.samples.astype(np.float64)
     seconds = (row["starttime"] - zero).total_seconds() + np.arange(len(values)) / row["sampling_rate"]
     distance = None

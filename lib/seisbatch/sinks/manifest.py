@@ -74,9 +74,9 @@ def abandon(store: Store) -> None:
         store.delete([CLAIM_KEY])
 
 
-def complete_manifest(store: Store, job: str) -> dict[str, Any]:
-    """The manifest of a job's output that another job reads; RunError where it is not there, or not complete."""
+def complete_manifest(store: Store, *jobs: str) -> dict[str, Any]:
+    """The manifest of an output that another job reads, of one of some jobs; RunError where it is not there, or not whole."""
     manifest = _read(store, MANIFEST_KEY)
-    if manifest is None or manifest.get("job") != job or not manifest.get("complete"):
-        raise RunError(f"{store.settings.root} holds no complete run of {job}: run it first, or again")
+    if manifest is None or manifest.get("job") not in jobs or not manifest.get("complete"):
+        raise RunError(f"{store.settings.root} holds no complete run of {' or '.join(jobs)}: run it first, or again")
     return manifest

@@ -1,13 +1,16 @@
 """Batches of units: what the steps share that write the rows of several tables, a file of each a batch.
 
-The file of a step's first table is put last, with the batch's record in its footer: where it is there, all of the batch is.
+The file of a step's first table is put last, with the batch's record in its footer: where it is there, all of the batch is,
+the objects that it names beside its tables too.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -15,12 +18,17 @@ import pyarrow as pa
 
 from seisbatch.acquire.objects import Store, StoreSettings, open_store
 from seisbatch.outcome import RETRIED, Corrupt, Missing, Outcome, Result
-from seisbatch.schema import OUTCOMES, Table
+from seisbatch.schema import OUTCOMES, WF_TIME_SERIES, Table
 from seisbatch.sinks.parquet import TableFile, recorded_unit
+from seisbatch.sinks.records_file import RecordsFile
 from seisbatch.steps.memory import give_back
 
 WRITE_BYTES = 4_000_000
 """Rows that are held before they are handed to the file."""
+MINISEED = "miniseed"
+"""Folder of the objects of miniSEED, beside those of the tables."""
+IN_FLIGHT = 32
+"""Objects that are looked for at a time."""
 
 OutcomeRow = dict[str, Any]
 Batch = Mapping[str, Any]
@@ -28,13 +36,17 @@ Batch = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSettings:
-    """A run's names, where its tables go, and what their files say of it."""
+    """A run's names, where its tables go, what their files say of it, and where the samples of segments stand.
+
+    ``format`` is ``parquet``: in the table; ``mseed``: in an object of miniSEED, one a batch; or ``both``.
+    """
 
     run_id: str
     job: str
     out: StoreSettings
     parameters_id: str
     metadata: tuple[tuple[str, str], ...]
+    format: str = "parquet"
 
 
 def write_batches(
@@ -54,7 +66,7 @@ def write_batches(
         names = list(inputs(batch))
         outcomes = recorded_batch(out, tables[0], batch["name"], names)
         if outcomes is None:
-            with BatchFiles(out, settings.metadata, tables, batch["name"]) as files:
+            with BatchFiles(out, settings.metadata, tables, batch["name"], settings.format) as files:
                 outcomes = files.commit(list(work(batch, files)), names)
             give_back()
         common = {"run_id": settings.run_id, "job": settings.job}
@@ -78,6 +90,11 @@ def batch_key(table: Table, name: str) -> str:
     return f"{table.name}/{name}.parquet"
 
 
+def miniseed_key(name: str) -> str:
+    """The key of a batch's object of miniSEED."""
+    return f"{MINISEED}/{name}.ms"
+
+
 def recorded_batch(out: Store, table: Table, name: str, inputs: Sequence[str]) -> list[OutcomeRow] | None:
     """The outcomes of a batch that is written, of the same inputs, and need not be done again; else None."""
     key = batch_key(table, name)
@@ -88,15 +105,35 @@ def recorded_batch(out: Store, table: Table, name: str, inputs: Sequence[str]) -
     units: list[OutcomeRow] = record["outcomes"]
     if record["inputs"] != list(inputs) or any(row["outcome"] in RETRIED for row in units):
         return None
+    if not _are_there(out, record.get("objects", {})):
+        return None
     return [*units, _batch_row(name, key, units, record["rows"], record["bytes_written"])]
 
 
-class BatchFiles:
-    """The files of one batch, one a table, the first of which commits it; left without a commit, nothing is written."""
+def _are_there(out: Store, sizes: Mapping[str, int]) -> bool:
+    """Whether objects stand there, each of its size."""
 
-    def __init__(self, out: Store, metadata: Sequence[tuple[str, str]], tables: Sequence[Table], name: str) -> None:
+    def is_there(key: str) -> bool:
+        try:
+            return out.size(key) == sizes[key]
+        except Missing:
+            return False
+
+    with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="size") as pool:
+        return all(pool.map(is_there, sizes))
+
+
+class BatchFiles:
+    """The files of one batch, one a table, the first of which commits it; left without a commit, no table has it."""
+
+    def __init__(
+        self, out: Store, metadata: Sequence[tuple[str, str]], tables: Sequence[Table], name: str, format: str = "parquet"
+    ) -> None:
         self._out, self._metadata = out, dict(metadata)
         self._tables, self._name = tables, name
+        self._format = format
+        self._records: RecordsFile | None = None
+        self._objects: dict[str, int] = {}
         self._files: dict[str, TableFile] = {}
         self._held: dict[str, list[Mapping[str, Any]]] = {}
         self._n_held = 0
@@ -107,6 +144,8 @@ class BatchFiles:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         for file in self._files.values():
             file.__exit__(kind, error, traceback)
+        if self._records:
+            self._records.__exit__(kind, error, traceback)
 
     def add(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add rows to a table."""
@@ -115,6 +154,22 @@ class BatchFiles:
             self._n_held += 100 + sum(len(value) for value in row.values() if isinstance(value, bytes | str))
             if self._n_held > WRITE_BYTES:
                 self._flush()
+
+    def add_segment(self, row: Mapping[str, Any]) -> None:
+        """Add a row of ``WF_TIME_SERIES`` with its samples, which stand where the run's format has them."""
+        if self._format == "parquet":
+            self.add(WF_TIME_SERIES, [row])
+            return
+        self._records = self._records or RecordsFile()
+        offset = self._records.append(row["samples"])
+        place = {"dfile": miniseed_key(self._name), "foff": offset, "nbytes": len(row["samples"])}
+        self.add(WF_TIME_SERIES, [{**row, **place, "samples": row["samples"] if self._format == "both" else None}])
+
+    def put(self, key: str, data: bytes | Path) -> int:
+        """Put an object that the batch is not whole without; its bytes."""
+        self._out.put(key, data)
+        self._objects[key] = data.stat().st_size if isinstance(data, Path) else len(data)
+        return self._objects[key]
 
     def _flush(self) -> None:
         for table in self._tables:
@@ -130,13 +185,18 @@ class BatchFiles:
     def commit(self, units: Sequence[OutcomeRow], inputs: Sequence[str]) -> list[OutcomeRow]:
         """Put the files; the outcomes of the batch's units and of the batch itself."""
         self._flush()
+        if self._records:
+            self.put(miniseed_key(self._name), self._records.finish())
+        elif self._format != "parquet":  # what an earlier try left
+            self._out.delete([miniseed_key(self._name)])
         for table in self._tables[1:]:
             if table.name in self._files:
                 self._files[table.name].commit({})
             else:  # what an earlier try left
                 self._out.delete([batch_key(table, self._name)])
         first = self._file(self._tables[0])
-        n_bytes = first.commit({"outcomes": list(units), "rows": first.rows, "inputs": list(inputs)})
+        record = {"outcomes": list(units), "rows": first.rows, "inputs": list(inputs), "objects": self._objects}
+        n_bytes = first.commit(record)
         return [*units, _batch_row(self._name, batch_key(self._tables[0], self._name), units, first.rows, n_bytes)]
 
 

@@ -88,7 +88,7 @@ class Extraction:
                 self._files.add(CEMETERY, [self.dead(name, self._event["time"], found.outcome, str(found))])
                 continue
             for segment in found:
-                self._files.add(WF_TIME_SERIES, [self._row(name, segment)])
+                self._files.add_segment(self._row(name, segment))
         if not self.n_rows:
             raise Empty(f"no sample of --channels {self._settings.channels} in {self._event['s3key']}")
 

@@ -243,7 +243,7 @@ class WindowOf:
                 "npts": len(piece.samples),
                 "samples": samples,
             }
-            self._files.add(WF_TIME_SERIES, [{**common, **own}])
+            self._files.add_segment({**common, **own})
 
     def bury(self, name: Channel | None, target: Target | None, outcome: Outcome, reason: str) -> None:
         """Write to the cemetery what there is nothing of; the window of a channel, or of a station."""

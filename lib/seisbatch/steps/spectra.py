@@ -6,7 +6,7 @@ import datetime as dt
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,9 @@ from seisbatch.steps.stations import Stations, coordinates
 from seisbatch.times import DAY_NS, day_start_ns
 
 MAX_AHEAD_OBJECTS = 32
+
+Held = TypeVar("Held")
+"""What is known of a segment: decoded or not."""
 
 
 def ahead_bytes(memory: int) -> int:
@@ -173,7 +176,7 @@ def _channel_day(settings: SpectraSettings, row: Mapping[str, Any], date: dt.dat
     return ChannelDaySpectra(windows, lat, lon, [*notes, *_notes(day.counts, windows), *note])
 
 
-def select_channel(decoded: Mapping[Channel, list[Segment]], name: Channel) -> tuple[list[Segment], list[str]]:
+def select_channel(decoded: Mapping[Channel, list[Held]], name: Channel) -> tuple[list[Held], list[str]]:
     """The segments of a channel in what an object holds.
 
     The key is a hint, the records are the truth: where they carry another location code than the key they are taken, and

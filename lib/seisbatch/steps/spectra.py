@@ -16,7 +16,7 @@ from seisbatch.acquire.objects import Store, StoreSettings, open_store
 from seisbatch.names import Channel
 from seisbatch.outcome import RETRIED, Corrupt, Empty, Missing, Rejected, Result, UnitError, guard
 from seisbatch.process.grid import Preprocessing
-from seisbatch.process.segments import DataError, NoSamples, Segment, assemble
+from seisbatch.process.segments import DataError, NoSamples, assemble
 from seisbatch.process.spectra import WindowSpectra, window_spectra
 from seisbatch.schema import OUTCOMES
 from seisbatch.sinks.spectra_file import ChannelSpectra, Spectra, encode, read_header

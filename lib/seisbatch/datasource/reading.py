@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from seisbatch.acquire.window import Span
 from seisbatch.datasource.options import ReadSettings
 from seisbatch.datasource.planning import PlannedObject
 from seisbatch.names import Channel, ChannelPatterns
-from seisbatch.outcome import Empty, Outcome, Result, RunError, UnitError, guard
+from seisbatch.outcome import Corrupt, Empty, Outcome, Result, RunError, UnitError, guard
 from seisbatch.process.pieces import join
 from seisbatch.process.segments import Segment
 from seisbatch.steps.spectra import MAX_AHEAD_OBJECTS, select_channel
@@ -134,9 +135,11 @@ def _by_range(settings: ReadSettings, objects: Sequence[PlannedObject], span: Sp
         notes: list[str] = []
         choose = functools.partial(_choose, settings, item, notes)
         read: Found = next(found)
-        pieces = guard(functools.partial(pieces_of, store, next(waiting), read, choose))
+        spoilt: dict[Channel, Corrupt] = {}
+        pieces = guard(functools.partial(pieces_of, store, next(waiting), read, choose, spoilt))
         del read
-        for row in _of_pieces(settings, item, pieces, notes):
+        corrupt = (_row(item, name, Outcome.CORRUPT, str(error)) for name, error in sorted(spoilt.items()))
+        for row in itertools.chain(_of_pieces(settings, item, pieces, notes), corrupt):
             if item.is_asked or row["outcome"] == Outcome.OK:
                 yield row
 

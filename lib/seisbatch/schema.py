@@ -24,6 +24,8 @@ TIME = pa.timestamp("us", tz="UTC")
 BINARY = pa.binary()
 SAMPLES = pa.list_(pa.float32())
 PIECES = pa.list_(pa.struct([("start_ns", LONG), ("last_ns", LONG), ("foff", LONG), ("nbytes", LONG), ("reclen", INT)]))
+EXACT_SAMPLES = pa.list_(pa.field("element", DOUBLE, nullable=False))
+"""Samples of any recording without loss: int32 does not fit into float32."""
 
 
 @dataclass(frozen=True)
@@ -409,10 +411,52 @@ CEMETERY = Table(
     ),
 )
 
+_SEGMENT_HEADER = (
+    Field("net", STRING, "", "network code; null in a row about a whole day"),
+    Field("sta", STRING, "", "station code; null in a row about a whole day"),
+    Field("loc", STRING, "", "location code, empty string where there is none; null where no channel is known"),
+    Field("chan", STRING, "", "channel code; null where no channel is known"),
+    Field("starttime", TIME, "", "time of the first sample; null where nothing could be read"),
+    Field("endtime", TIME, "", "time of the last sample; null where nothing could be read"),
+    Field("sampling_rate", DOUBLE, "Hz", "sampling rate; of a segment of an hour or more as its time tags give it"),
+    Field("npts", LONG, "", "number of samples"),
+    Field("date", DATE, "", "UTC day of the object", nullable=False),
+    Field("s3key", STRING, "", "the object's key under the archive's root; null for a problem of the index"),
+    Field(
+        "outcome", STRING, "", "ok; or empty, missing, denied, corrupt, rejected, failed: there are no samples", nullable=False
+    ),
+    Field("reason", STRING, "", "why, or what is worth knowing about it", nullable=False),
+)
+
+SEGMENT_HEADER = Table(
+    "segment_header",
+    "a segment of an object that the data source reads by its headers alone, or an object that cannot be read",
+    (*_SEGMENT_HEADER, Field("encoding", STRING, "", "int32, float32 or float64, as recorded")),
+)
+SEGMENT = Table(
+    "segment",
+    "a segment of an object that the data source reads, or an object that cannot be read",
+    (
+        *_SEGMENT_HEADER,
+        Field("encoding", STRING, "", "int32, float32 or float64, as recorded"),
+        Field("samples", EXACT_SAMPLES, "", "the samples, counts as recorded; null where they could not be read"),
+    ),
+)
+SEGMENT_MINISEED = Table(
+    "segment_miniseed",
+    "a segment of an object that the data source reads, in its records, or an object that cannot be read",
+    (
+        *_SEGMENT_HEADER,
+        Field("encoding", STRING, "", "of the samples: miniseed, whole records"),
+        Field("samples", BINARY, "", "the samples in their encoding; null where they could not be read"),
+    ),
+)
+
 TABLES = {
     table.name: table
     for table in (
         *(INDEX, CHANNEL_DAY, OUTCOMES, FILES, ROW_GROUPS, CCF, STACK),
         *(SOURCE, SITE, CHANNEL, RESPONSE, WF_MINISEED, WF_TIME_SERIES, CEMETERY, EXPORTS, EXPORT_PARTS),
+        *(SEGMENT, SEGMENT_MINISEED, SEGMENT_HEADER),
     )
 }

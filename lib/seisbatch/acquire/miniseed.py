@@ -6,6 +6,8 @@ import bisect
 import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -66,28 +68,76 @@ def decode_each(
     A channel may come in several traces. One whose samples cannot be decoded comes as the Corrupt that it ends with. Raises
     what :func:`decode` raises of the object as a whole.
     """
+    with recorded(data) as traces:
+        for name, segments in traces:
+            found: list[Segment] | Corrupt
+            try:
+                found = [segment.decode() for segment in segments if wanted is None or wanted(name)]
+            except Corrupt as error:
+                found = error
+            yield name, found
+            del found
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the headers of a segment's records tell of it: time of the first sample [ns], rate [Hz], number and type."""
+
+    start_ns: int
+    rate: float
+    n_samples: int
+    dtype: np.dtype[Any]
+
+
+class RecordedSegment:
+    """A segment in its records, of which nothing is decoded until it is asked for; of use while :func:`recorded` is open."""
+
+    def __init__(self, segment: Any, alone_in: memoryview | None) -> None:
+        self._segment = segment
+        self._alone_in = alone_in
+        """The object, where it holds nothing else."""
+
+    def header(self) -> Header:
+        """What its headers tell; Corrupt where that is impossible, or text."""
+        try:
+            return _header(self._segment)
+        except _ERRORS as error:
+            raise Corrupt(_in_short(error)) from None
+
+    def decode(self) -> Segment:
+        """Its samples; Corrupt where the records do not hold what their headers promise."""
+        try:
+            return _segment(self._segment)
+        except _ERRORS as error:
+            raise Corrupt(_in_short(error)) from None
+
+    def records(self) -> bytes:
+        """Its records, as the object has them, in the order of their times."""
+        if self._alone_in is not None:
+            return bytes(self._alone_in)
+        return b"".join(record.record.record_mv for record in self._segment.recordlist)
+
+
+@contextmanager
+def recorded(data: Any) -> Iterator[list[tuple[Channel, list[RecordedSegment]]]]:
+    """The traces of an object, as :func:`decode_each` has them, by the headers alone.
+
+    Raises what :func:`decode` raises of the object as a whole.
+    """
     if not len(data):
         raise Corrupt("0 bytes")
     buffer = memoryview(data).cast("B")
     configure_logging()
     traces = None
     try:
-        traces = _traces(buffer)
-        _check_promise(traces, len(buffer))
-        for trace in traces:
-            name = _name(trace.sourceid)
-            found: list[Segment] | Corrupt
-            try:
-                is_wanted = wanted is None or wanted(name)
-                found = [_segment(segment) for segment in trace if segment.samplecnt and is_wanted]
-            except Corrupt as error:
-                found = error
-            except _ERRORS as error:
-                found = Corrupt(_in_short(error))
-            yield name, found
-            del found
-    except _ERRORS as error:
-        raise Corrupt(_in_short(error)) from None
+        try:
+            traces = _traces(buffer)
+            _check_promise(traces, len(buffer))
+            held = [(_name(trace.sourceid), [segment for segment in trace if segment.samplecnt]) for trace in traces]
+            alone_in = buffer if [len(trace) for trace in traces] == [1] else None
+        except _ERRORS as error:
+            raise Corrupt(_in_short(error)) from None
+        yield [(name, [RecordedSegment(segment, alone_in) for segment in segments]) for name, segments in held]
     finally:
         if traces is not None:
             traces.close()
@@ -209,18 +259,23 @@ def _name(source_id: str) -> Channel:
         raise Corrupt(f"records name no channel: {error}") from None
 
 
-def _segment(segment: Any) -> Segment:
+def _header(segment: Any) -> Header:
     n_samples, rate = segment.samplecnt, segment.samprate
     _, kind = segment.sample_size_type
     if kind not in _DTYPES:
         raise Corrupt(f"records hold {'text' if kind == 't' else repr(kind)}, not samples")
     if not 0 < rate < MAX_RATE or n_samples < 0:
         raise Corrupt(f"headers give {n_samples} samples at {rate} Hz")
-    samples = np.empty(n_samples, _DTYPES[kind])
-    unpacked = segment.unpack_recordlist(samples)
-    if unpacked != n_samples:
-        raise Corrupt(f"headers promise {n_samples} samples, records hold {unpacked}")
     seconds = (segment.endtime - segment.starttime) / SECOND_NS
     if seconds >= MEASURED_SECONDS:
         rate = (n_samples - 1) / seconds
-    return Segment(start_ns=segment.starttime, rate=rate, samples=samples)
+    return Header(segment.starttime, rate, n_samples, np.dtype(_DTYPES[kind]))
+
+
+def _segment(segment: Any) -> Segment:
+    header = _header(segment)
+    samples = np.empty(header.n_samples, header.dtype)
+    unpacked = segment.unpack_recordlist(samples)
+    if unpacked != header.n_samples:
+        raise Corrupt(f"headers promise {header.n_samples} samples, records hold {unpacked}")
+    return Segment(start_ns=header.start_ns, rate=header.rate, samples=samples)

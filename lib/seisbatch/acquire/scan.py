@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pymseed import MS3Record, PymseedError, sourceid2nslc
+from pymseed import DataEncoding, MS3Record, PymseedError, sourceid2nslc
 
 from seisbatch.names import Channel, channel
 from seisbatch.outcome import Corrupt
@@ -33,7 +33,7 @@ class RecordedPiece:
 
 
 def scan(data: Any) -> Iterator[RecordedPiece]:
-    """Every contiguous piece of an object, in its order; records without samples are passed over.
+    """Every contiguous piece of an object, in its order; records without samples, or of text, are passed over.
 
     Corrupt where something between records is none, the last is cut, or headers are impossible.
     """
@@ -46,7 +46,7 @@ def scan(data: Any) -> Iterator[RecordedPiece]:
     try:
         for record in MS3Record.from_buffer(memoryview(data).cast("B")):
             length, n_samples, rate = record.reclen, record.samplecnt, record.samprate
-            if n_samples > 0:
+            if n_samples > 0 and record.encoding != DataEncoding.TEXT:
                 if not rate > 0:
                     raise Corrupt(f"byte {offset}: {n_samples} samples at {rate} Hz")
                 if record.sourceid != source:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from seisbatch.acquire.objects import Store
+from seisbatch.acquire.objects import Part, Store
 from seisbatch.acquire.window import Piece
 from seisbatch.names import Channel, ChannelPatterns
 from seisbatch.outcome import Corrupt, Outcome, RunError, UnitError
@@ -19,6 +19,19 @@ from seisbatch.times import from_datetime
 
 Pieces = dict[tuple[str, str | None], dict[Channel, list[dict[str, Any]]]]
 """Pieces by object, which is its key and version, and by channel."""
+
+
+def part_of(row: Mapping[str, Any], holds: str) -> Part:
+    """What to fetch for a row of ``CHANNEL_DAY``: the object, or of a whole station's the channel's own bytes, where known."""
+    if row.get("pieces") is None or holds == "channel-day":
+        return Part(row["s3key"])
+    ranges: list[tuple[int, int]] = []
+    for piece in sorted(row["pieces"], key=lambda piece: int(piece["foff"])):
+        start, length = piece["foff"], piece["nbytes"]
+        if ranges and sum(ranges[-1]) == start:
+            start, length = ranges[-1][0], ranges.pop()[1] + length
+        ranges.append((start, length))
+    return Part(row["s3key"], tuple(ranges), row["etag"])
 
 
 class IndexTable:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -22,11 +22,15 @@ from seisbatch.process.segments import DataError, NoSamples, Segment, assemble
 from seisbatch.process.spectra import WindowSpectra, window_spectra
 from seisbatch.schema import OUTCOMES
 from seisbatch.sinks.spectra_file import ChannelSpectra, Spectra, encode, read_header
+from seisbatch.steps.index_table import part_of
 from seisbatch.steps.memory import give_back
 from seisbatch.steps.stations import Stations, coordinates
 from seisbatch.times import DAY_NS, day_start_ns
 
 MAX_AHEAD_OBJECTS = 32
+
+Held = TypeVar("Held")
+"""What is known of a segment: decoded or not."""
 
 
 def ahead_bytes(memory: int) -> int:
@@ -69,7 +73,8 @@ def write_spectra(settings: SpectraSettings, batches: Iterator[pa.RecordBatch]) 
             pending.append(block)
         else:
             yield _outcomes(settings, block["date"], recorded)
-    parts = [_part(settings, row) for block in pending for row in block["channel_days"]]
+    holds = ARCHIVES[settings.stations.layout].HOLDS
+    parts = [part_of(row, holds) for block in pending for row in block["channel_days"]]
     once = [part for part, _ in itertools.groupby(parts)]
     with archive.fetch_ahead(once, max_bytes=settings.ahead_bytes, max_in_flight=MAX_AHEAD_OBJECTS) as fetched:
         bodies = _each(parts, fetched)
@@ -77,19 +82,6 @@ def write_spectra(settings: SpectraSettings, batches: Iterator[pa.RecordBatch]) 
             outcomes = _write_block(settings, out, block, bodies)
             give_back()
             yield _outcomes(settings, block["date"], outcomes)
-
-
-def _part(settings: SpectraSettings, row: Mapping[str, Any]) -> Part:
-    """What to fetch of a channel-day's object: all of it, or of a whole station's the channel's own bytes, where known."""
-    if row["pieces"] is None or ARCHIVES[settings.stations.layout].HOLDS == "channel-day":
-        return Part(row["s3key"])
-    ranges: list[tuple[int, int]] = []
-    for piece in sorted(row["pieces"], key=lambda piece: int(piece["foff"])):
-        start, length = piece["foff"], piece["nbytes"]
-        if ranges and sum(ranges[-1]) == start:
-            start, length = ranges[-1][0], ranges.pop()[1] + length
-        ranges.append((start, length))
-    return Part(row["s3key"], tuple(ranges), row["etag"])
 
 
 def _each(parts: Sequence[Part], fetched: Iterator[tuple[str, Any]]) -> Iterator[tuple[Any, int]]:
@@ -210,7 +202,7 @@ def _segments_of(body: Any, name: Channel, holds: str) -> tuple[list[Segment], l
     return decoded[name], []
 
 
-def select_channel(decoded: Mapping[Channel, list[Segment]], name: Channel) -> tuple[list[Segment], list[str]]:
+def select_channel(decoded: Mapping[Channel, list[Held]], name: Channel) -> tuple[list[Held], list[str]]:
     """The segments of a channel in what an object holds.
 
     The key is a hint, the records are the truth: where they carry another location code than the key they are taken, and
@@ -224,7 +216,7 @@ def select_channel(decoded: Mapping[Channel, list[Segment]], name: Channel) -> t
     return decoded[others[0]], [f"records carry location code {others[0].loc or '--'!r}"]
 
 
-def _other_channels(decoded: Mapping[Channel, list[Segment]], name: Channel) -> str:
+def _other_channels(decoded: Iterable[Channel], name: Channel) -> str:
     held = ", ".join(sorted(map(str, decoded))[:5])
     return f"the object holds {held or 'no record'}, not {name}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from seisbatch.acquire.ahead import Budget
 from seisbatch.acquire.chunks import record_chunks
-from seisbatch.acquire.miniseed import decode
+from seisbatch.acquire.miniseed import decode, decode_each
 from seisbatch.acquire.objects import Replaced, Store
 from seisbatch.acquire.pack import cut_records
 from seisbatch.acquire.window import Piece, Records, Span, read_pieces, read_records
@@ -126,36 +126,60 @@ def _pieces(store: Store, request: ObjectRequest, range_bytes: int) -> Records |
 
 
 def pieces_of(
-    store: Store, request: ObjectRequest, found: Found, choose: Callable[[dict[Channel, list[Segment]]], Pieces]
+    store: Store,
+    request: ObjectRequest,
+    found: Found,
+    choose: Callable[[dict[Channel, list[Segment]]], Pieces],
+    spoilt: dict[Channel, Corrupt] | None = None,
 ) -> Pieces:
     """What an object holds of a window, by channel, copied out of it; ``choose`` takes the channels that are wanted.
 
-    Raises the UnitError that reading ended with, and Corrupt where the object is damaged.
+    Raises the UnitError that reading ended with, and Corrupt where the object is damaged. Of an object of several channels,
+    one that cannot be decoded spoils nothing unless it is wanted; then it is put into ``spoilt``, if that is given.
     """
     if isinstance(found, UnitError):
         raise found
-    if isinstance(found, Whole) and found.body is None:
-        pieces: Pieces = {}
-        for chunk in record_chunks(store, request.key, found.size):
-            for name, parts in _cut(decode(chunk), request.span).items():
-                pieces.setdefault(name, []).extend(parts)
-        return choose(pieces)
-    if not len(found.body):
+    if isinstance(found, Records) and not len(found.body):
         if found.size and request.name is not None:  # none of its pieces is in the window
             return choose({request.name: []})
         raise Corrupt(f"{request.key}: 0 bytes")
-    decoded = decode(found.body)
-    chosen = choose(decoded)
-    if isinstance(found, Records) and len(decoded) == 1 and chosen.keys() == decoded.keys():
-        ((name, segments),) = chosen.items()
-        if len(segments) == 1:
-            first, stop = numbers_inside(segments[0], request.span.start_ns, request.span.end_ns)
-            return {name: [cut_records(name, segments[0], found, first, stop)] if stop > first else []}
-    return _cut(chosen, request.span)
+    if isinstance(found, Records) and found.length is not None:
+        decoded = decode(found.body)
+        chosen = choose(decoded)
+        if len(decoded) == 1 and chosen.keys() == decoded.keys():
+            ((name, segments),) = chosen.items()
+            if len(segments) == 1:
+                first, stop = numbers_inside(segments[0], request.span.start_ns, request.span.end_ns)
+                return {name: [cut_records(name, segments[0], found, first, stop)] if stop > first else []}
+        return {name: _cut(segments, request.span) for name, segments in chosen.items()}
+    in_chunks = isinstance(found, Whole) and found.body is None
+    held, bad = _held(record_chunks(store, request.key, found.size) if in_chunks else [found.body], request.span)
+    if request.name is not None:
+        for error in bad.values():
+            raise error
+    pieces = choose(held)
+    for name in [name for name in pieces if name in bad]:
+        if spoilt is None:
+            raise bad[name]
+        spoilt[name] = bad[name]
+        del pieces[name]
+    return pieces
 
 
-def _cut(segments: Pieces, span: Span) -> Pieces:
-    return {
-        name: [Segment(part.start_ns, part.rate, np.array(part.samples)) for part in cut(parts, span.start_ns, span.end_ns)]
-        for name, parts in segments.items()
-    }
+def _held(bodies: Iterable[Any], span: Span) -> tuple[Pieces, dict[Channel, Corrupt]]:
+    """What some bytes hold of a span, by channel, and the channels that cannot be decoded; one channel at a time is."""
+    held: Pieces = {}
+    bad: dict[Channel, Corrupt] = {}
+    for body in bodies:
+        for name, segments in decode_each(body):
+            parts = held.setdefault(name, [])
+            if isinstance(segments, Corrupt):
+                bad[name] = segments
+            else:
+                parts += _cut(segments, span)
+            del segments
+    return held, bad
+
+
+def _cut(segments: Sequence[Segment], span: Span) -> list[Segment]:
+    return [Segment(part.start_ns, part.rate, np.array(part.samples)) for part in cut(segments, span.start_ns, span.end_ns)]

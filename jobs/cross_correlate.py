@@ -11,7 +11,8 @@ the same command resumes a run that was stopped.
 import sys
 from typing import TYPE_CHECKING
 
-from seisbatch.config import CrossCorrelate, parse_or_exit
+from seisbatch.config import parse_or_exit
+from seisbatch.options import CrossCorrelate
 
 if TYPE_CHECKING:
     from seisbatch.app import App

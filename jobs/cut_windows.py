@@ -13,7 +13,8 @@ sample in the window is a row of the cemetery, with its reason.
 import sys
 from typing import TYPE_CHECKING
 
-from seisbatch.config import CutWindows, parse_or_exit
+from seisbatch.config import parse_or_exit
+from seisbatch.options import CutWindows
 
 if TYPE_CHECKING:
     from seisbatch.app import App

@@ -12,7 +12,8 @@ A segment that cannot be read is an outcome of its window, and a row of the ceme
 import sys
 from typing import TYPE_CHECKING
 
-from seisbatch.config import ExportWaveforms, parse_or_exit
+from seisbatch.config import parse_or_exit
+from seisbatch.options import ExportWaveforms
 
 if TYPE_CHECKING:
     from seisbatch.app import App

@@ -10,7 +10,8 @@ event whose object is missing or damaged is an outcome, and a row of the cemeter
 import sys
 from typing import TYPE_CHECKING
 
-from seisbatch.config import ExtractEvents, parse_or_exit
+from seisbatch.config import parse_or_exit
+from seisbatch.options import ExtractEvents
 
 if TYPE_CHECKING:
     from seisbatch.app import App

@@ -12,7 +12,8 @@ A later run of the same command reads or lists just the days that may have chang
 import sys
 from typing import TYPE_CHECKING
 
-from seisbatch.config import IndexArchive, parse_or_exit
+from seisbatch.config import parse_or_exit
+from seisbatch.options import IndexArchive
 
 if TYPE_CHECKING:
     from seisbatch.app import App

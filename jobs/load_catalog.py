@@ -10,7 +10,8 @@ name follows from its id and day.
 import sys
 from typing import TYPE_CHECKING
 
-from seisbatch.config import LoadCatalog, parse_or_exit
+from seisbatch.config import parse_or_exit
+from seisbatch.options import LoadCatalog
 
 if TYPE_CHECKING:
     from seisbatch.app import App

@@ -10,7 +10,8 @@ reason; the rest is loaded.
 import sys
 from typing import TYPE_CHECKING
 
-from seisbatch.config import LoadStations, parse_or_exit
+from seisbatch.config import parse_or_exit
+from seisbatch.options import LoadStations
 
 if TYPE_CHECKING:
     from seisbatch.app import App

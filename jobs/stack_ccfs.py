@@ -10,7 +10,8 @@ A stack is the mean over all windows: each CCF weighs as many windows as it aver
 import sys
 from typing import TYPE_CHECKING
 
-from seisbatch.config import StackCcfs, parse_or_exit
+from seisbatch.config import parse_or_exit
+from seisbatch.options import StackCcfs
 
 if TYPE_CHECKING:
     from seisbatch.app import App

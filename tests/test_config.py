@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from seisbatch.config import JOBS, NOT_PARAMETERS, OptionError, options_of, parameters_id, parse
+from seisbatch.config import OptionError, options_of, parameters_id, parse
+from seisbatch.options import JOBS, NOT_PARAMETERS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

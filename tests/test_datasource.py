@@ -13,8 +13,8 @@ import obspy
 import pytest
 import seisbatch.datasource
 from pyspark.errors import PySparkException
-from seisbatch.acquire.pack import pack
 from seisbatch.acquire.objects import Part
+from seisbatch.acquire.pack import pack
 from seisbatch.archives import ARCHIVES, earthscope, scedc, sds
 from seisbatch.config import OptionError
 from seisbatch.datasource.batches import record_batches

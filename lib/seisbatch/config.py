@@ -1,7 +1,7 @@
 """Options: read from ``conf/jobs/JOB.toml``, overridden by the command line, validated before Spark starts.
 
-The TOML file is the one place of every default and of every explanation (the comment above a key is its help text); the
-models here say which values are possible.
+The TOML file is the one place of every default and of every explanation (the comment above a key is its help text);
+:mod:`seisbatch.options` says which values are possible.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import ValidationError
+
+from seisbatch.options import JOBS, Options
 
 CONF = Path(os.environ.get("SEISBATCH_CONF", Path(__file__).resolve().parents[2] / "conf"))
 
@@ -31,230 +33,6 @@ EXIT_USAGE = 2
 
 class OptionError(ValueError):
     """An option is unknown, impossible, or does not go with another; the message names it and what would be valid."""
-
-
-def _word_is_none(word: str) -> BeforeValidator:
-    return BeforeValidator(lambda value: None if value == word else value)
-
-
-def _bytes(value: Any) -> Any:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", str(value).strip(), re.IGNORECASE)
-    if not match:
-        raise ValueError(f"{value!r} is no amount of bytes: write 1500MB or 2GB")
-    base = 1024 if match[3] else 1000
-    return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
-
-
-AutoText = Annotated[str | None, _word_is_none("auto")]
-AutoDay = Annotated[str | None, _word_is_none("auto")]
-AutoCount = Annotated[Annotated[int, Field(gt=0)] | None, _word_is_none("auto")]
-AutoRate = Annotated[Annotated[float, Field(gt=0)] | None, _word_is_none("auto")]
-NoText = Annotated[str | None, _word_is_none("none")]
-AllText = Annotated[str | None, _word_is_none("all")]
-NoLimit = Annotated[float | None, _word_is_none("none")]
-Limit = Annotated[Annotated[float, Field(ge=0)] | None, _word_is_none("none")]
-Memory = Annotated[int, BeforeValidator(_bytes)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class _Options(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class OutputOptions(_Options):
-    out: Annotated[str, Field(min_length=1)]
-    out_endpoint: AutoText
-    out_region: AutoText
-
-
-class ArchiveOptions(OutputOptions):
-    """Options of a job that reads an archive."""
-
-    archive: Literal["sample", "scedc", "ncedc", "geonet", "earthscope", "sds"]
-    root: AutoText
-    source_endpoint: AutoText
-    source_region: AutoText
-    anonymous: bool
-    credentials: Literal["auto", "earthscope"]
-    cache: NoText
-    cache_size: Memory
-    max_denied: Annotated[int, Field(ge=0)]
-
-
-class SourceOptions(ArchiveOptions):
-    stations: AutoText
-
-
-class SmallRunOptions(_Options):
-    max_bad_fraction: Fraction
-    plan: bool
-
-
-class RunOptions(SmallRunOptions):
-    memory: Memory
-
-
-class IndexedOptions(SourceOptions):
-    index: AutoText
-
-
-class CrossCorrelate(IndexedOptions, RunOptions):
-    """Options of cross_correlate."""
-
-    start: AutoDay
-    days: AutoCount
-    end: AutoDay
-    channels: Annotated[str, Field(min_length=1)]
-    pairs: Annotated[str, Field(min_length=1)]
-    components: Annotated[str, Field(min_length=1)]
-    min_distance: NotNegative
-    max_distance: Limit
-    sampling_rate: AutoRate
-    freqmin: Positive
-    freqmax: Positive
-    max_fill: NotNegative
-    cc_len: Positive
-    cc_step: Positive
-    min_coverage: Fraction
-    max_over_std: NotNegative
-    time_norm: Literal["none", "one_bit", "rma", "clip"]
-    whitening: Literal["none", "phase_only", "rma"]
-    smooth_bins: Annotated[int, Field(ge=1)]
-    method: Literal["cross_correlation", "coherency", "deconvolution"]
-    maxlag: Positive
-    ccf_rate: AutoRate
-    circular: bool
-    substack: Annotated[int, Field(ge=0)]
-    stack_over: Literal["none", "day", "week", "month", "all"]
-    tile: AutoCount
-
-
-class StackCcfs(OutputOptions, RunOptions):
-    """Options of stack_ccfs."""
-
-    ccfs: Annotated[str, Field(min_length=1)]
-    source_endpoint: AutoText
-    source_region: AutoText
-    anonymous: bool
-    stack_over: Annotated[str, Field(pattern=r"^(day|week|month|all|[1-9]\d*)$")]
-    start: AutoDay
-    end: AutoDay
-    channels: Annotated[str, Field(min_length=1)]
-
-
-class EventOptions(_Options):
-    """Which events."""
-
-    start: AutoText
-    end: AutoText
-    min_magnitude: NoLimit
-    max_magnitude: NoLimit
-    min_depth: NoLimit
-    max_depth: NoLimit
-    region: Annotated[str | None, _word_is_none("none")]
-    event_ids: AllText
-
-
-class MongoOptions(_Options):
-    """Where MongoDB is; the URI may hold a password."""
-
-    mongo_uri: Annotated[SecretStr | None, _word_is_none("none")]
-    mongo_database: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,63}$")]
-
-
-class LoadCatalog(ArchiveOptions, EventOptions, SmallRunOptions):
-    """Options of load_catalog."""
-
-    catalog: AutoText
-
-
-Plot = Annotated[str, Field(pattern=r"^(first:\d{1,3}|[^:]*\..*)$")]
-DataTag = Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
-SamplesIn = Literal["parquet", "mseed", "both"]
-
-
-class ExtractEvents(SourceOptions, EventOptions, RunOptions):
-    """Options of extract_events."""
-
-    events: AutoText
-    channels: Annotated[str, Field(min_length=1)]
-    data_tag: DataTag
-    format: SamplesIn
-    plot: Plot
-
-
-class CutWindows(IndexedOptions, EventOptions, RunOptions):
-    """Options of cut_windows."""
-
-    time: AutoText
-    events: NoText
-    arrivals: NoText
-    phases: NoText
-    model: Literal["iasp91", "ak135", "prem", "1066a", "jb", "pwdk", "sp6", "herrin"]
-    from_: Annotated[float, Field(alias="from")]
-    to: float
-    channels: Annotated[str, Field(min_length=1)]
-    gaps: Literal["pieces", "whole"]
-    data_tag: DataTag
-    format: SamplesIn
-    plot: Plot
-
-
-class ExportWaveforms(OutputOptions, SmallRunOptions):
-    """Options of export_waveforms."""
-
-    waveforms: Annotated[str, Field(min_length=1)]
-    stations_table: NoText
-    source_endpoint: AutoText
-    source_region: AutoText
-    anonymous: bool
-    channels: Annotated[str, Field(min_length=1)]
-    source_ids: AllText
-    data_tag: AllText
-    start: AutoText
-    end: AutoText
-    format: Literal["mseed", "sac", "asdf"]
-    group: Literal["window", "channel", "batch"]
-    max_denied: Annotated[int, Field(ge=0)]
-
-
-class IndexArchive(ArchiveOptions, RunOptions, MongoOptions):
-    """Options of index_archive."""
-
-    start: AutoDay
-    days: AutoCount
-    end: AutoDay
-    channels: Annotated[str, Field(min_length=1)]
-    segments: bool
-    settled_days: Annotated[int, Field(ge=0)]
-
-
-class LoadStations(SourceOptions, SmallRunOptions):
-    """Options of load_stations."""
-
-    channels: Annotated[str, Field(min_length=1)]
-
-
-JOBS: dict[str, type[_Options]] = {
-    "cross_correlate": CrossCorrelate,
-    "stack_ccfs": StackCcfs,
-    "cut_windows": CutWindows,
-    "load_stations": LoadStations,
-    "index_archive": IndexArchive,
-    "load_catalog": LoadCatalog,
-    "extract_events": ExtractEvents,
-    "export_waveforms": ExportWaveforms,
-}
-
-NOT_PARAMETERS = frozenset(
-    (
-        "root source_endpoint source_region anonymous credentials cache cache_size index out out_endpoint out_region memory "
-        "mongo_uri mongo_database max_bad_fraction max_denied plot plan"
-    ).split()
-)
-"""Options that say where and how a run works, not what comes out of it."""
 
 
 @dataclass(frozen=True)
@@ -335,7 +113,7 @@ def _shown(value: Any) -> str:
     return re.sub(r"(?i)(mongo[a-z+]*://).*", r"\1...", str(value), flags=re.DOTALL)
 
 
-Model = TypeVar("Model", bound=_Options)
+Model = TypeVar("Model", bound=Options)
 
 
 def parse(job: str, model: type[Model], argv: Sequence[str], description: str = "") -> Model:

@@ -80,7 +80,8 @@ def session(cores: int) -> Any:
 def kernel_seconds(archive: Path, arguments: list[str]) -> float:
     """CPU time of the kernels alone on the same data, in this process: decode, preprocess, correlate, transform back."""
     from seisbatch.acquire.miniseed import decode
-    from seisbatch.config import CrossCorrelate, parse
+    from seisbatch.config import parse
+    from seisbatch.options import CrossCorrelate
     from seisbatch.plan.run import correlation_run
     from seisbatch.process.correlation import accumulate_pairs, ccfs_from_pair_spectra
     from seisbatch.process.segments import assemble

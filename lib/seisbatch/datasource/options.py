@@ -15,8 +15,9 @@ from seisbatch import sample
 from seisbatch.acquire.objects import StoreSettings
 from seisbatch.acquire.window import Span
 from seisbatch.archives import ARCHIVES
-from seisbatch.config import Memory, OptionError, day_range
+from seisbatch.config import OptionError, day_range
 from seisbatch.names import ChannelPatterns
+from seisbatch.options import Memory
 from seisbatch.plan.stores import SAMPLE_ROOT, store_settings
 from seisbatch.steps.windows import NEAR_MIDNIGHT_NS, day_of
 from seisbatch.times import DAY_NS, day_start_ns, days_from, parse_day, parse_instant

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 
 from seisbatch.acquire.objects import open_store
 from seisbatch.acquire.travel_times import LONGEST_SECONDS
-from seisbatch.config import CutWindows, OptionError
+from seisbatch.config import OptionError
 from seisbatch.names import channel
+from seisbatch.options import CutWindows
 from seisbatch.outcome import RunError, UnitError
 from seisbatch.plan.sources import read_sources, source_selection
 from seisbatch.plan.stores import archive_store, store_settings

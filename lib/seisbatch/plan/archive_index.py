@@ -14,9 +14,10 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from seisbatch import sample
 from seisbatch.acquire.objects import StoreSettings
 from seisbatch.archives import ARCHIVES
-from seisbatch.config import NOT_PARAMETERS, IndexArchive, OptionError, day_range
+from seisbatch.config import OptionError, day_range
 from seisbatch.mongo.connect import MongoSettings
 from seisbatch.names import ChannelPatterns
+from seisbatch.options import NOT_PARAMETERS, IndexArchive
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.mongo import mongo_settings
 from seisbatch.plan.stores import archive_store, layout_of, out_store

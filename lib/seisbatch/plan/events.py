@@ -10,8 +10,9 @@ from pyspark.sql import SparkSession
 
 from seisbatch.acquire.objects import StoreSettings
 from seisbatch.archives import ARCHIVES
-from seisbatch.config import NOT_PARAMETERS, ExtractEvents, OptionError
+from seisbatch.config import OptionError
 from seisbatch.names import ChannelPatterns
+from seisbatch.options import NOT_PARAMETERS, ExtractEvents
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.sources import read_sources, source_selection
 from seisbatch.plan.stores import archive_stations, archive_store, layout_of, out_store

@@ -9,8 +9,9 @@ from pyspark.sql import SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from seisbatch.acquire.objects import StoreSettings, open_store
-from seisbatch.config import NOT_PARAMETERS, ExportWaveforms, OptionError
+from seisbatch.config import OptionError
 from seisbatch.names import ChannelPatterns
+from seisbatch.options import NOT_PARAMETERS, ExportWaveforms
 from seisbatch.outcome import RunError
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.stores import out_store, store_settings

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from seisbatch.config import MongoOptions, OptionError
+from seisbatch.config import OptionError
 from seisbatch.mongo.connect import MongoSettings
+from seisbatch.options import MongoOptions
 
 MONGO_URI = "SEISBATCH_MONGO_URI"
 """The environment variable that may hold MongoDB's URI."""

@@ -9,8 +9,9 @@ from pathlib import Path
 from seisbatch import sample
 from seisbatch.acquire.objects import StoreSettings
 from seisbatch.archives import ARCHIVES
-from seisbatch.config import NOT_PARAMETERS, CrossCorrelate, OptionError, day_range
+from seisbatch.config import OptionError, day_range
 from seisbatch.names import ChannelPatterns
+from seisbatch.options import NOT_PARAMETERS, CrossCorrelate
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.memory import MemoryNeeds, tile_side
 from seisbatch.plan.stores import archive_stations, archive_store, index_table, layout_of, out_store

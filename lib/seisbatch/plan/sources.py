@@ -14,7 +14,8 @@ from seisbatch import sample
 from seisbatch.acquire.objects import Store, StoreSettings, open_store
 from seisbatch.archives import ARCHIVES
 from seisbatch.archives.layout import IndexedLayout
-from seisbatch.config import NOT_PARAMETERS, ArchiveOptions, EventOptions, LoadCatalog, OptionError
+from seisbatch.config import OptionError
+from seisbatch.options import NOT_PARAMETERS, ArchiveOptions, EventOptions, LoadCatalog
 from seisbatch.outcome import Missing, RunError, UnitError
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.stores import archive_store, layout_of, out_store, store_settings

@@ -10,8 +10,9 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from seisbatch.acquire.objects import StoreSettings, open_store
-from seisbatch.config import NOT_PARAMETERS, OptionError, StackCcfs
+from seisbatch.config import OptionError
 from seisbatch.names import ChannelPatterns
+from seisbatch.options import NOT_PARAMETERS, StackCcfs
 from seisbatch.plan.estimate import size
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.memory import PROCESS_BYTES

@@ -9,8 +9,9 @@ from pyspark.sql import SparkSession
 
 from seisbatch.acquire.objects import StoreSettings, open_store
 from seisbatch.archives import ARCHIVES
-from seisbatch.config import NOT_PARAMETERS, LoadStations, OptionError
+from seisbatch.config import OptionError
 from seisbatch.names import ChannelPatterns
+from seisbatch.options import NOT_PARAMETERS, LoadStations
 from seisbatch.outcome import RunError, UnitError
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.stores import archive_store, layout_of, out_store, store_settings

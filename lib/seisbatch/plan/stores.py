@@ -8,7 +8,8 @@ from pathlib import Path
 from seisbatch.acquire.backend import CacheSettings
 from seisbatch.acquire.objects import StoreSettings
 from seisbatch.archives import ARCHIVES
-from seisbatch.config import ArchiveOptions, IndexedOptions, OptionError, OutputOptions, SourceOptions
+from seisbatch.config import OptionError
+from seisbatch.options import ArchiveOptions, IndexedOptions, OutputOptions, SourceOptions
 from seisbatch.steps.stations import Stations
 
 SAMPLE_ROOT = "sample-archive"

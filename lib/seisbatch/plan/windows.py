@@ -9,8 +9,9 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from seisbatch.acquire.objects import StoreSettings
 from seisbatch.acquire.travel_times import phase_list
-from seisbatch.config import NOT_PARAMETERS, CutWindows, OptionError
+from seisbatch.config import OptionError
 from seisbatch.names import Channel, ChannelPatterns
+from seisbatch.options import NOT_PARAMETERS, CutWindows
 from seisbatch.plan.anchors import Anchors, anchors_of
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.stores import archive_stations, archive_store, index_table, layout_of, out_store

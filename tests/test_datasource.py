@@ -368,6 +368,18 @@ def test_channels_of_whole_stations_by_their_pieces(read, run_job, sample_archiv
         assert bucket.sent < 0.1 * own.stat().st_size
 
 
+def test_what_was_read_is_kept(read, sample_archive, tmp_path):
+    bucket = Bucket(sample_archive, 0.0)
+    with serving(bucket) as endpoint:
+        options = {**there(endpoint), "channels": "XX.ALFA..BHZ", "start": str(DAYS[0]), "cache": str(tmp_path / "kept")}
+        first = rows_of(read("s3://any", **options))
+        sent = bucket.sent
+        assert sent > 1e5
+        again = rows_of(read("s3://any", **options))
+        assert bucket.sent == sent
+    assert [row["npts"] for row in again] == [row["npts"] for row in first]
+
+
 def test_an_index_that_index_archive_wrote(read, run_job, sample_archive, tmp_path):
     assert run_job("index_archive", "--root", sample_archive, "--out", tmp_path / "index") == 0
     options = {"start": str(DAYS[0]), "days": 2, "samples": "none"}

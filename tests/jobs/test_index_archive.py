@@ -12,6 +12,7 @@ import obspy
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import seisbatch
 from seisbatch.acquire.miniseed import decode
 from seisbatch.archives import earthscope, scedc, sds
 from seisbatch.names import Channel
@@ -174,6 +175,32 @@ def test_windows_by_pieces_move_less_and_hold_the_same(sample_archive, run_job, 
     assert {unit: row["outcome"] for unit, row in plain.items()} == {unit: row["outcome"] for unit, row in pieces.items()}
     assert sum(found["pieces"].values()) < 0.7 * sum(found["plain"].values())
     assert sum(row["bytes_read"] for row in pieces.values()) < sum(row["bytes_read"] for row in plain.values())
+
+
+def test_an_index_in_a_bucket_of_ones_own(sample_archive, run_job, tmp_path, s3_server):
+    """The archive is read anonymously at its service, index and events with credentials at that of the outputs."""
+    import boto3
+
+    client = boto3.client("s3", endpoint_url=s3_server)
+    client.create_bucket(Bucket="own")
+    rows_of_arrivals = "net,sta,time\nXX,ALFA,2023-12-31T15:20:30\n"
+    client.put_object(Bucket="own", Key="picks.csv", Body=rows_of_arrivals.encode())
+    bucket = Bucket(sample_archive, 0.0)
+    bucket.allows = lambda key, headers: "Authorization" not in headers  # nobody's credentials are sent to it
+    with serving(bucket) as endpoint:
+        options = ["--archive", "scedc", "--root", "s3://any", "--source-endpoint", endpoint, "--source-region", "us-west-2"]
+        options += ["--out-endpoint", s3_server, "--out-region", "us-east-1"]
+        days = ["--start", DAYS[0], "--days", 1, "--segments"]
+        assert run_job("index_archive", *options, *days, "--out", "s3://own/index") == 0
+        options += ["--index", "s3://own/index", "--arrivals", "s3://own/picks.csv", "--cache", "s3://own/kept"]
+        assert run_job("cut_windows", *options, "--out", "s3://own/out") == 0
+        sent = bucket.sent
+        assert run_job("cut_windows", *options, "--out", "s3://own/again") == 0
+        assert bucket.sent == sent  # what was read is kept in the bucket of one's own
+    keys = [item["Key"] for item in client.list_objects_v2(Bucket="own")["Contents"]]
+    assert [key for key in keys if key.startswith("kept/seisbatch-cache/")]
+    stream = seisbatch.read_waveforms("s3://own/again", endpoint=s3_server, region="us-east-1")
+    assert {trace.id for trace in stream} == {"XX.ALFA..BHZ", "XX.ALFA..BHN", "XX.ALFA..BHE"}
 
 
 def test_an_index_that_no_longer_holds_is_passed_over(sample_archive, run_job, tmp_path):

@@ -18,7 +18,7 @@ from seisbatch.archives import ARCHIVES
 from seisbatch.config import OptionError, day_range
 from seisbatch.names import ChannelPatterns
 from seisbatch.options import Memory
-from seisbatch.plan.stores import SAMPLE_ROOT, store_settings
+from seisbatch.plan.stores import SAMPLE_ROOT, cached, restricted, store_settings
 from seisbatch.steps.windows import NEAR_MIDNIGHT_NS, day_of
 from seisbatch.times import DAY_NS, day_start_ns, days_from, parse_day, parse_instant
 
@@ -50,12 +50,22 @@ class ReadOptions(BaseModel):
     """UTC time up to which, and without which; with both, ``start`` is not needed."""
     index: Text | None = None
     """The output of index_archive; by default the archive's own index of every day, or a listing where it has none."""
+    own_endpoint: Text | None = None
+    """URL of the S3 service that holds ``index`` and ``cache``, which are read with credentials; by default Amazon's own."""
+    own_region: Text | None = None
+    """Region of their bucket; by default that of the environment."""
     endpoint: Text | None = None
     """URL of the S3 service that holds the archive; by default Amazon's own."""
     region: Text | None = None
     """Region of the archive's bucket; by default the archive's own."""
     anonymous: bool = True
     """Read without credentials, as public buckets allow; ``false`` takes those of the environment, a profile or a role."""
+    credentials: Literal["auto", "earthscope"] = "auto"
+    """``earthscope`` for restricted networks of that archive, one network at a time, through the package earthscope-sdk."""
+    cache: Text | None = None
+    """Folder or ``s3://`` prefix that keeps what was read of a bucket."""
+    cache_size: Annotated[Memory, Field(gt=0)] = 50_000_000_000
+    """Bytes that may be kept there, such as 50GB."""
     samples: Literal["decoded", "miniseed", "none"] = "decoded"
     """``decoded``: array<double>; ``miniseed``: binary, whole records, at a tenth of the size; ``none``: the table has no such
     column, and nothing is decoded."""
@@ -103,10 +113,17 @@ def read_request(given: Mapping[str, str]) -> ReadRequest:
         raise OptionError(f"archive {options.archive} has no public bucket: load a folder or s3://bucket/prefix")
     region = options.region or ARCHIVES[layout].REGION
     place = functools.partial(store_settings, endpoint=options.endpoint, region=region, anonymous=options.anonymous)
+    own = functools.partial(store_settings, endpoint=options.own_endpoint, region=options.own_region, anonymous=False)
     days, asked, span = _times(options)
+    archive = place(root)
+    if options.credentials != "auto":
+        try:
+            archive = restricted(archive, options.credentials, options.archive, is_public=options.path is None)
+        except OptionError as error:
+            raise OptionError(str(error).replace("--root", "a path").replace("--", "option ")) from None
     return ReadRequest(
         read=ReadSettings(
-            archive=place(root),
+            archive=cached(archive, own(options.cache) if options.cache else None, options.cache_size),
             channels=options.channels,
             samples=options.samples,
             span=span,
@@ -115,7 +132,7 @@ def read_request(given: Mapping[str, str]) -> ReadRequest:
         ),
         layout=layout,
         is_sample=options.archive == "sample" and options.path is None,
-        index_table=place(options.index) if options.index else None,
+        index_table=own(options.index) if options.index else None,
         days=tuple(days),
         asked=frozenset(asked),
     )

@@ -19,7 +19,7 @@ from seisbatch.names import channel
 from seisbatch.options import CutWindows
 from seisbatch.outcome import RunError, UnitError
 from seisbatch.plan.sources import read_sources, source_selection
-from seisbatch.plan.stores import archive_store, store_settings
+from seisbatch.plan.stores import own_store
 from seisbatch.sample.events import EVENTS
 from seisbatch.steps.windows import NEAR_MIDNIGHT_NS, day_of, window_label
 from seisbatch.times import SECOND_NS, from_datetime, parse_instant
@@ -188,8 +188,7 @@ def _read_table(options: CutWindows) -> pa.Table:
     path = str(options.arrivals)
     whole = path if "://" in path else str(Path(path).expanduser().resolve())
     root, _, name = whole.rpartition("/")
-    archive = archive_store(options)
-    store = open_store(store_settings(root, archive.endpoint, archive.region, options.anonymous))
+    store = open_store(own_store(options, root))
     store.require()
     try:
         data = store.get(name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +20,7 @@ from seisbatch.config import OptionError
 from seisbatch.options import NOT_PARAMETERS, ArchiveOptions, EventOptions, LoadCatalog
 from seisbatch.outcome import Missing, RunError, UnitError
 from seisbatch.plan.identity import RunIdentity
-from seisbatch.plan.stores import archive_store, layout_of, out_store, store_settings
+from seisbatch.plan.stores import archive_store, layout_of, out_store, own_store, store_settings
 from seisbatch.plan.units import BatchPlan, Units
 from seisbatch.schema import SOURCE
 from seisbatch.sinks.dataset import table_dataset
@@ -56,14 +58,18 @@ def source_selection(options: EventOptions, archive: str) -> SourceSelection:
     )
 
 
-def catalogues(options: ArchiveOptions, path: str | None, selection: SourceSelection) -> tuple[StoreSettings, Keys]:
+def catalogues(
+    options: ArchiveOptions, path: str | None, selection: SourceSelection, *, is_own: bool
+) -> tuple[StoreSettings, Keys]:
     """Where the catalogues stand, and which there are: those of a path, or the archive's own of the years selected.
+
+    The path is a place of the user's own, read as outputs are, or one that is read as the archive is.
 
     Raises OptionError where the archive has none, or the years are not told.
     """
     archive = archive_store(options)
     if path is not None:
-        return _of_path(path, archive, options.anonymous)
+        return _of_path(path, functools.partial(own_store, options) if is_own else functools.partial(_beside, archive))
     layout = ARCHIVES[layout_of(options)]
     if not layout.DAY_INDEX_COLUMNS:
         raise OptionError(f"--archive {options.archive} has no catalogue of events: name a QuakeML, csv or Parquet file")
@@ -77,12 +83,16 @@ def catalogues(options: ArchiveOptions, path: str | None, selection: SourceSelec
     ]
 
 
-def _of_path(path: str, archive: StoreSettings, anonymous: bool) -> tuple[StoreSettings, Keys]:
+def _beside(archive: StoreSettings, root: str) -> StoreSettings:
+    return store_settings(root, archive.endpoint, archive.region, archive.anonymous)
+
+
+def _of_path(path: str, place: Callable[[str], StoreSettings]) -> tuple[StoreSettings, Keys]:
     whole = path if "://" in path else str(Path(path).expanduser().resolve())
     root, _, name = whole.rpartition("/")
     if name.lower().endswith(SUFFIXES) and not Path(whole).is_dir():
-        return store_settings(root, archive.endpoint, archive.region, anonymous), [("part-00000", None, [name])]
-    settings = store_settings(path, archive.endpoint, archive.region, anonymous)
+        return place(root), [("part-00000", None, [name])]
+    settings = place(path)
     store = open_store(settings)
     store.require()
     try:
@@ -101,7 +111,7 @@ def read_sources(options: ArchiveOptions, path: str | None, selection: SourceSel
     """
     rows = _of_table(path, options) if path is not None else None
     if rows is None:
-        settings, keys = catalogues(options, path, selection)
+        settings, keys = catalogues(options, path, selection, is_own=True)
         store = open_store(settings)
         store.require()
         rows = [row for _, _, names in keys for row in _rows(store, names, layout_of(options))]
@@ -122,11 +132,10 @@ def _rows(store: Store, keys: list[str], layout: str) -> list[dict[str, Any]]:
 
 def _of_table(path: str, options: ArchiveOptions) -> list[dict[str, Any]] | None:
     """Rows of a ``source`` table under an output; None where there is none."""
-    archive = archive_store(options)
     if path.lower().endswith(SUFFIXES):
         return None
     try:
-        dataset = table_dataset(store_settings(path, archive.endpoint, archive.region, options.anonymous), SOURCE)
+        dataset = table_dataset(own_store(options, path), SOURCE)
         return dataset.to_table().to_pylist() if dataset else None
     except (OSError, pa.ArrowException) as error:
         raise RunError(f"the source table of {path} cannot be read: {error}") from error
@@ -163,7 +172,7 @@ class CatalogueRun(RunIdentity):
 def catalogue_run(options: LoadCatalog) -> CatalogueRun:
     """Resolve the options of load_catalog; OptionError where they do not go together."""
     selection = source_selection(options, options.archive)
-    settings, keys = catalogues(options, options.catalog, selection)
+    settings, keys = catalogues(options, options.catalog, selection, is_own=False)
     parameters = {key: value for key, value in options.model_dump().items() if key not in NOT_PARAMETERS}
     return CatalogueRun(
         is_sample=options.archive == "sample" and options.root is None and options.catalog is None,

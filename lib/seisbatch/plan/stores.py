@@ -40,29 +40,32 @@ def archive_store(options: ArchiveOptions) -> StoreSettings:
     region = options.source_region or layout.REGION
     store = store_settings(root, options.source_endpoint, region, options.anonymous)
     if options.credentials != "auto":
-        store = replace(store, credentials=_credentials(options), anonymous=False)
+        store = restricted(store, options.credentials, options.archive, is_public=options.root is None)
     return _with_cache(store, options)
 
 
-def _credentials(options: ArchiveOptions) -> str:
-    if options.archive != options.credentials:
-        raise OptionError(f"--credentials {options.credentials} goes with --archive {options.credentials} alone")
-    if options.root is None:
+def restricted(store: StoreSettings, credentials: str, archive: str, *, is_public: bool) -> StoreSettings:
+    """An archive's store that is read with credentials of the archive's own; OptionError where it has none."""
+    if archive != credentials:
+        raise OptionError(f"--credentials {credentials} goes with --archive {credentials} alone")
+    if is_public:
         raise OptionError(
-            f"--credentials {options.credentials}: restricted networks are not in the public bucket: give --root, the access "
+            f"--credentials {credentials}: restricted networks are not in the public bucket: give --root, the access "
             "point's alias as s3://ALIAS"
         )
-    return options.credentials
+    return replace(store, credentials=credentials, anonymous=False)
 
 
 def _with_cache(store: StoreSettings, options: ArchiveOptions) -> StoreSettings:
+    kept = own_store(options, options.cache) if options.cache else None
+    return cached(store, kept, options.cache_size)
+
+
+def cached(store: StoreSettings, kept: StoreSettings | None, max_bytes: int) -> StoreSettings:
     """A store of which what is read is kept, if that is asked for; a folder of this machine needs no copy."""
-    if options.cache is None or not store.root.startswith("s3://"):
+    if kept is None or not store.root.startswith("s3://"):
         return store
-    kept = store_settings(
-        f"{options.cache.rstrip('/')}/{CACHE_FOLDER}", options.out_endpoint, options.out_region, anonymous=False
-    )
-    return replace(store, cache=CacheSettings(kept, options.cache_size))
+    return replace(store, cache=CacheSettings(replace(kept, root=f"{kept.root.rstrip('/')}/{CACHE_FOLDER}"), max_bytes))
 
 
 def archive_stations(options: SourceOptions) -> Stations:
@@ -76,12 +79,14 @@ def archive_stations(options: SourceOptions) -> Stations:
 
 def index_table(options: IndexedOptions) -> StoreSettings | None:
     """The output of index_archive that a run reads, where it does."""
-    if options.index is None:
-        return None
-    archive = archive_store(options)
-    return store_settings(options.index, archive.endpoint, archive.region, options.anonymous)
+    return None if options.index is None else own_store(options, options.index)
 
 
 def out_store(options: OutputOptions) -> StoreSettings:
     """Where a run writes."""
-    return store_settings(options.out, options.out_endpoint, options.out_region, anonymous=False)
+    return own_store(options, options.out)
+
+
+def own_store(options: OutputOptions, root: str) -> StoreSettings:
+    """A place of the user's own: the output, and what other jobs wrote."""
+    return store_settings(root, options.out_endpoint, options.out_region, anonymous=False)

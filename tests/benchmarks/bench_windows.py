@@ -43,8 +43,6 @@ ORIGIN = "2011-03-11T05:46:23.2"
 WINDOW = 100.0, 3700.0
 LATENCY = 0.02
 N_CHANNELS = 2000
-LOOPED = 100
-"""Channels that the loop is timed on; the rest would take as long each."""
 
 
 def bodies() -> list[bytes]:
@@ -157,7 +155,7 @@ def loop(endpoint: str, names: list[Channel]) -> tuple[float, int]:
             continue
         stream = obspy.read(io.BytesIO(body), format="MSEED")
         for trace in stream.trim(start, end):
-            found.append(trace)
+            found.append(trace.copy())  # or each would keep the memory of its whole day
     return time.perf_counter() - started, sum(len(trace) for trace in found)
 
 
@@ -211,17 +209,15 @@ def measure() -> list[dict[str, object]]:
             n_samples = sum(len(trace) for trace in seisbatch.read_waveforms(Path(folder, "out-1")))
         spark.stop()
         before = sent.value
-        some = names[:: len(names) // LOOPED]
-        looped, _ = loop(endpoint, some)
-        share = len(names) / len(some)
-        loop_bytes = (sent.value - before) * share
+        looped, n_looped = loop(endpoint, names)
+        loop_bytes = sent.value - before
     finally:
         server.terminate()
     return [
         {"measure": f"an hour of {len(names)} channels, the job, s ({n_samples / 1e6:.0f} million samples)",
          "value": seconds[-1], "bound": ""},
-        {"measure": f"times as fast as the loop over whole objects (timed on {len(some)} of them)",
-         "value": looped * share / seconds[-1], "bound": "at least 20"},
+        {"measure": f"the loop over whole objects, s ({n_looped / 1e6:.0f} million samples)", "value": looped, "bound": ""},
+        {"measure": "times as fast as the loop", "value": looped / seconds[-1], "bound": "at least 20"},
         {"measure": "share of the loop's bytes", "value": n_bytes / loop_bytes, "bound": "at most 0.1"},
     ]  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import gc
 import logging
 import re
 import sys
@@ -271,6 +272,13 @@ class App:
         return False
 
 
+@functools.cache
+def _settle() -> None:
+    """Once a worker: what it has imported stays, and the garbage collector need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 def _counted(
     step: Step[Settings],
     settings: Settings,
@@ -280,6 +288,7 @@ def _counted(
     batches: Iterator[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
     """A step whose rows are counted for the progress line, and which ends where the store refuses one thing after another."""
+    _settle()
     for batch in step(settings, batches):
         outcomes = batch.column("outcome").to_pylist()
         done.add(batch.num_rows)

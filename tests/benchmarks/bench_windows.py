@@ -13,6 +13,7 @@ import io
 import multiprocessing
 import os
 import re
+import statistics
 import sys
 import tempfile
 import time
@@ -43,6 +44,7 @@ ORIGIN = "2011-03-11T05:46:23.2"
 WINDOW = 100.0, 3700.0
 LATENCY = 0.02
 N_CHANNELS = 2000
+RUNS = 3
 
 
 def bodies() -> list[bytes]:
@@ -200,24 +202,25 @@ def measure() -> list[dict[str, object]]:
         spark = session(2)
         with tempfile.TemporaryDirectory() as folder:
             seconds = []
-            for number in range(2):  # the first brings the workers up
+            for number in range(1 + RUNS):  # the first brings the workers up
                 before = sent.value
                 seconds.append(job(endpoint, Path(folder, f"out-{number}"), True))
                 n_bytes = sent.value - before
             import seisbatch
 
-            n_samples = sum(len(trace) for trace in seisbatch.read_waveforms(Path(folder, "out-1")))
+            n_samples = sum(len(trace) for trace in seisbatch.read_waveforms(Path(folder, f"out-{RUNS}")))
         spark.stop()
         before = sent.value
         looped, n_looped = loop(endpoint, names)
         loop_bytes = sent.value - before
     finally:
         server.terminate()
+    taken = statistics.median(seconds[1:])
     return [
-        {"measure": f"an hour of {len(names)} channels, the job, s ({n_samples / 1e6:.0f} million samples)",
-         "value": seconds[-1], "bound": ""},
+        {"measure": f"an hour of {len(names)} channels, the job, s ({n_samples / 1e6:.0f} million samples; median of {RUNS})",
+         "value": taken, "bound": ""},
         {"measure": f"the loop over whole objects, s ({n_looped / 1e6:.0f} million samples)", "value": looped, "bound": ""},
-        {"measure": "times as fast as the loop", "value": looped / seconds[-1], "bound": "at least 20"},
+        {"measure": "times as fast as the loop", "value": looped / taken, "bound": "at least 20"},
         {"measure": "share of the loop's bytes", "value": n_bytes / loop_bytes, "bound": "at most 0.1"},
     ]  # fmt: skip
 

@@ -72,13 +72,14 @@ class Folder:
         path = self._path(key)
         staged = os.path.join(os.path.dirname(path), f"_put-{secrets.token_hex(8)}.tmp")
         try:
-            with _create(staged) as file:
-                if isinstance(data, Path):
-                    with data.open("rb") as source:
-                        shutil.copyfileobj(source, file, 1 << 20)
-                else:
-                    for part in [data] if isinstance(data, bytes | bytearray | memoryview) else data:
-                        file.write(part)
+            if not (isinstance(data, Path) and _link(data, staged)):
+                with _create(staged) as file:
+                    if isinstance(data, Path):
+                        with data.open("rb") as source:
+                            shutil.copyfileobj(source, file, 1 << 20)
+                    else:
+                        for part in [data] if isinstance(data, bytes | bytearray | memoryview) else data:
+                            file.write(part)
             os.replace(staged, path)
         except BaseException as error:
             Path(staged).unlink(missing_ok=True)
@@ -134,6 +135,16 @@ def _create(path: str) -> BinaryIO:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             return open(path, "xb")
     return open(path, "xb")
+
+
+def _link(file: Path, path: str) -> bool:
+    """Give a file another name, if it stands on the same disk; nothing is copied."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    try:
+        os.link(file, path)
+    except OSError:  # another disk, or one without links: the file is copied, which tells what is wrong
+        return False
+    return True
 
 
 def _version(found: os.stat_result) -> str:

@@ -29,6 +29,8 @@ from seisbatch.outcome import Corrupt, Denied, Missing, RunError, UnitError, is_
 __all__ = ["Part", "Replaced", "Store", "StoreSettings", "check_key", "open_store"]
 
 KEY_BYTES = 1024
+IDLE_SECONDS = 2.0
+"""An answer waits this long for room; then its connection is given up and the object asked for again."""
 
 _NO_CONNECTION = re.compile(r"kind: Connect\b|dns error")
 _REFUSED = re.compile(r"status code: 40[13]\b")
@@ -116,7 +118,10 @@ class Store:
         return True
 
     def put(self, key: str, data: bytes | Path | Sequence[Any]) -> None:
-        """Write an object whole or not at all, over what was there; ``data`` may be parts, or a file's path."""
+        """Write an object whole or not at all, over what was there.
+
+        ``data`` may be parts, or the path of a file that is not written to any more: a folder may take it without a copy.
+        """
         if isinstance(data, Path) and not data.is_file():
             raise UnitError(f"{key} cannot be written: there is no file {data}")
         with self._errors(check_key(key)):
@@ -196,8 +201,8 @@ class Store:
                 return bodies[0] if len(bodies) == 1 else b"".join(map(bytes, bodies))
             with self._errors(check_key(part.key)):
                 opened = self._backend.open(part.key)
-                if not budget.try_take(number, size := opened.size):
-                    del opened  # an idle connection would time out: the object is asked for again when there is room
+                if not budget.take(number, size := opened.size, IDLE_SECONDS):
+                    del opened
                     if not budget.take(number, size):
                         return UnitError("no longer wanted")
                     opened = self._backend.open(part.key)
@@ -207,7 +212,7 @@ class Store:
         except ValueError as error:
             return Corrupt(str(error))
         finally:
-            budget.take(number, 0)
+            budget.leave(number)
 
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:

@@ -44,13 +44,12 @@ class Recorded(Segment):
 
 
 def cut_records(name: Channel, segment: Segment, found: Records, first: int, stop: int) -> Segment:
-    """The samples ``first`` to ``stop`` of what some records hold, copied out of them.
+    """The samples ``first`` to ``stop`` of what some records hold, a view; its records are copied out of them.
 
     Where the samples are one after another in records of one length, whole records inside are taken as they are, which takes
     a fraction of the time of encoding them again.
     """
-    part = segment.part(first, stop)
-    cut = Segment(part.start_ns, part.rate, np.array(part.samples))
+    cut = segment.part(first, stop)
     if found.length is None:
         return cut
     numbers = sample_numbers(found)

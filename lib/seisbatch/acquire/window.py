@@ -22,8 +22,8 @@ from seisbatch.times import SECOND_NS
 WHOLE_BYTES = 32_768
 """Objects up to this size are read whole: asking twice would take longer."""
 TAIL_BYTES = 4096
-GUARD_NS = 300 * SECOND_NS
-"""Read on either side of a window: records that are out of order by less are found."""
+GUARD_NS = 60 * SECOND_NS
+"""Read on either side of a window, at least: records that are out of order by less are found."""
 MARGIN = 0.004
 """Share of an object's records that is read on either side of a guess."""
 MOST_OF_IT = 0.5
@@ -34,7 +34,15 @@ MICROSECOND_NS = 1000
 
 _RECORD_LENGTHS = (512, 4096, 1024, 256, 2048, 128)
 _HEADER = np.dtype([("skipped", "V20"), ("year", "u2"), ("day", "u2"), ("hour", "u1"), ("minute", "u1"), ("second", "u1"),
-                    ("unused", "u1"), ("fraction", "u2"), ("n_samples", "u2")])  # fmt: skip
+                    ("unused", "u1"), ("fraction", "u2"), ("n_samples", "u2"), ("rate_factor", "i2"),
+                    ("rate_multiplier", "i2"), ("flags", "V4"), ("correction", "i4")])  # fmt: skip
+_FRACTION_NS = 100_000
+"""Unit of a header's fraction and correction; a microsecond blockette beside it tells less than this."""
+_MOST_CORRECTION = 10_000
+"""Where clocks are corrected by more than this (a second), headers alone do not tell when a record begins."""
+_ABOUT_NS = 2 * SECOND_NS
+_ABOUT = 1.01
+"""What headers tell of times and of rates is true to this."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +90,16 @@ def read_records(
     most = min(int(MOST_OF_IT * n_records), max_bytes // length)
     found = _search(lambda first, stop: store.get_range(key, first * length, (stop - first) * length),
                     name, guarded, known, n_records, length, most)  # fmt: skip
-    if found is None or found.high.start_ns > last.start_ns:
+    if found is None or found.high_ns > last.start_ns + SECOND_NS + _FRACTION_NS:
         return None
     n_fetched += found.n_fetched
     if window.start_ns < last.end_ns or found.first == 0:
-        return Records(found.body, n_fetched, size, length)
+        return Records(found.needed, n_fetched, size, length)
     # Beyond the end there is nothing, if the object is in order: its beginning tells.
     head = _record(memoryview(store.get_range(key, 0, length)))
-    return Records(found.body, n_fetched + length, size, length) if head and head.start_ns <= found.low.start_ns else None
+    return (
+        Records(found.needed, n_fetched + length, size, length) if head and head.start_ns <= found.low_ns + SECOND_NS else None
+    )
 
 
 class Piece(NamedTuple):
@@ -135,7 +145,7 @@ def read_pieces(
         found = _search(read, name, window, known, n_records, length, max_bytes // length)
         if found is None or (found.first == 0 and not _begins(found.body, piece)):
             return None
-        bodies.append(found.body)
+        bodies.append(found.needed)
         n_fetched += found.n_fetched
     size = sum(piece.n_bytes for piece in pieces)
     if len(bodies) == 1:
@@ -152,12 +162,16 @@ def _begins(body: Any, piece: Piece) -> bool:
 
 
 class _Found(NamedTuple):
-    """Records from ``first`` on, the first and the last of them, and what was fetched until they were found."""
+    """Records from ``first`` on, when the first and the last of them begin, and what was fetched until they were found.
+
+    ``needed`` are those that may hold a part of the time span: the others around it were read to see that it is all there.
+    """
 
     first: int
     body: Any
-    low: Span
-    high: Span
+    needed: memoryview
+    low_ns: int
+    high_ns: int
     n_fetched: int
 
 
@@ -175,21 +189,29 @@ def _search(
     None where they are more than ``most``, out of order, or not what they should be.
     """
     n_fetched = 0
+    early, late = span.start_ns - _ABOUT_NS, span.end_ns + _ABOUT_NS
+    guess = _between(known, early, late)
     for _ in range(MAX_GUESSES):
-        first, stop = _guess(known, n_records, span.start_ns, span.end_ns)
+        margin = 2 + MARGIN * n_records
+        first, stop = max(0, int(guess[0] - margin)), min(n_records, int(guess[1] + margin) + 1)
         if stop - first > most:
             return None
         body = read(first, stop)
         n_fetched += len(body)
-        if len(body) != (stop - first) * length or not _is_in_order(body, length):
+        if len(body) != (stop - first) * length or not _is_of(name, memoryview(body)[:length]):
             return None
-        view = memoryview(body)
-        low, high = _record(view[:length]), _record(view[-length:])
-        if low is None or high is None or not _is_of(name, view[:length]):
+        headers = np.frombuffer(body, np.uint8).reshape(-1, length)
+        fields = _fields(headers)
+        starts = _starts(headers, fields)
+        if starts is None:
             return None
-        if (first == 0 or low.start_ns <= span.start_ns) and (stop == n_records or high.end_ns >= span.end_ns):
-            return _Found(first, body, low, high, n_fetched)
-        known = [*known, (low.start_ns, first), (high.end_ns, stop)]
+        low, high = (int(starts[0]), first), (int(starts[-1]), stop - 1)
+        if (first == 0 or low[0] <= early) and (stop == n_records or high[0] >= late):
+            begin, end = _overlapping(fields, starts, early, late)
+            needed = memoryview(body)[begin * length : end * length]
+            return _Found(first, body, needed, low[0], high[0], n_fetched)
+        guess = _beyond(low, high, n_records, early, late) if len(known) == 2 else _between([*known, low, high], early, late)
+        known = [*known, low, high]
     return None
 
 
@@ -199,13 +221,19 @@ def _is_of(name: Channel, record: memoryview) -> bool:
     return (header[:5].strip(), header[7:10].strip(), header[10:12].strip()) == (name.sta, name.chan, name.net)
 
 
-def _guess(known: Sequence[tuple[int, int]], n_records: int, start_ns: int, end_ns: int) -> tuple[int, int]:
-    """The first record and the one after the last that a time span should need; ``known`` are times and record numbers."""
+def _between(known: Sequence[tuple[int, int]], start_ns: int, end_ns: int) -> tuple[float, float]:
+    """The records at two times, by what stands between known times and record numbers."""
     points = sorted(known)
     times = [float(time - start_ns) for time, _ in points]
-    first, stop = np.interp([0, end_ns - start_ns], times, np.maximum.accumulate([number for _, number in points]))
-    margin = 2 + MARGIN * n_records
-    return max(0, int(first - margin)), min(n_records, int(stop + margin) + 1)
+    first, last = np.interp([0, end_ns - start_ns], times, np.maximum.accumulate([number for _, number in points]))
+    return float(first), float(last)
+
+
+def _beyond(low: tuple[int, int], high: tuple[int, int], n_records: int, start_ns: int, end_ns: int) -> tuple[float, float]:
+    """The records at two times, if all follow one another as those between ``low`` and ``high`` do."""
+    a_record = max(1.0, (high[0] - low[0]) / max(1, high[1] - low[1]))
+    first, last = (min(max(0.0, low[1] + (time - low[0]) / a_record), n_records) for time in (start_ns, end_ns))
+    return first, last
 
 
 def _last_record(tail: Any, size: int) -> tuple[int, Span | None]:
@@ -232,12 +260,40 @@ def _record(data: memoryview) -> Span | None:
     return Span(record.starttime, record.endtime + round(SECOND_NS / record.samprate))
 
 
-def _is_in_order(body: Any, length: int) -> bool:
-    """Whether records begin one after another, and are of one channel, by their fixed headers."""
-    headers = np.frombuffer(body, np.uint8).reshape(-1, length)
+def _starts(headers: npt.NDArray[np.uint8], fields: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
+    """When each record begins [ns], by its fixed header; None where they are not in order, or not of one channel."""
     if (headers[:, 8:20] != headers[0, 8:20]).any():  # station, location, channel, network
-        return False
-    return bool((np.diff(_begin(_fields(headers))) >= 0).all())
+        return None
+    starts = _begin(fields)
+    if (np.diff(starts) < 0).any() or (np.abs(fields["correction"].astype(np.int64)) > _MOST_CORRECTION).any():
+        return None
+    return starts
+
+
+def _begin(fields: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    years = (fields["year"].astype(np.int64) - 1970).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64)
+    days = years + fields["day"] - 1
+    seconds = ((days * 24 + fields["hour"]) * 60 + fields["minute"]) * 60 + fields["second"]
+    return np.asarray(seconds * SECOND_NS + fields["fraction"].astype(np.int64) * _FRACTION_NS)
+
+
+def _rate(fields: npt.NDArray[Any]) -> float | None:
+    """The rate that all headers give [Hz]; None where they give several, or none."""
+    factor, multiplier = (int(fields[name][0]) for name in ("rate_factor", "rate_multiplier"))
+    same = (fields["rate_factor"] == factor).all() and (fields["rate_multiplier"] == multiplier).all()
+    if not same or not factor or not multiplier:
+        return None
+    return float(abs(float(factor)) ** np.sign(factor) * abs(float(multiplier)) ** np.sign(multiplier))
+
+
+def _overlapping(fields: npt.NDArray[Any], starts: npt.NDArray[np.int64], start_ns: int, end_ns: int) -> tuple[int, int]:
+    """Of records in order the first that may reach into a time span, and the one after the last; all where none does."""
+    rate = _rate(fields)
+    if rate is None:
+        return 0, len(starts)
+    ends = starts + fields["n_samples"] * (_ABOUT * SECOND_NS / rate)
+    inside = np.flatnonzero((ends >= start_ns) & (starts <= end_ns))
+    return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, len(starts))
 
 
 def _fields(headers: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
@@ -253,10 +309,3 @@ def sample_numbers(records: Records) -> npt.NDArray[np.int64]:
     assert records.length
     fields = _fields(np.frombuffer(records.body, np.uint8).reshape(-1, records.length))
     return np.concatenate(([0], np.cumsum(fields["n_samples"].astype(np.int64))))
-
-
-def _begin(fields: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Start times in units of 100 microseconds, years counted as 366 days: their order is right."""
-    days = fields["year"].astype(np.int64) * 366 + fields["day"]
-    seconds = ((days * 24 + fields["hour"]) * 60 + fields["minute"]) * 60 + fields["second"]
-    return np.asarray(seconds * 10_000 + fields["fraction"])

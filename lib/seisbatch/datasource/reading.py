@@ -126,7 +126,7 @@ def _by_range(settings: ReadSettings, objects: Sequence[PlannedObject], span: Sp
         for item in objects
         if item.part is not None
     ]
-    found = read_ahead(store, requests, settings.ahead_bytes, lambda request: None)
+    found = read_ahead(store, requests, settings.ahead_bytes)
     waiting = iter(requests)
     for item in objects:
         if item.part is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from dataclasses import dataclass
 
 from seisbatch.acquire.objects import StoreSettings, open_store
@@ -67,9 +68,17 @@ def coordinates(
     return (None, None, list(site.notes)) if None in (site.lat, site.lon) else (site.lat, site.lon, list(site.notes))
 
 
-@functools.lru_cache(maxsize=4096)
 def station_epochs(stations: Stations, net: str, sta: str) -> tuple[tuple[ChannelEpoch, ...], str]:
     """Epochs of a station, read once a worker; and what went wrong, where something did."""
+    with _READING[hash((net, sta)) % len(_READING)]:  # a station's channels ask for it at the same time
+        return _station_epochs(stations, net, sta)
+
+
+_READING = tuple(threading.Lock() for _ in range(256))
+
+
+@functools.lru_cache(maxsize=4096)
+def _station_epochs(stations: Stations, net: str, sta: str) -> tuple[tuple[ChannelEpoch, ...], str]:
     store = open_store(stations.store)
     for key in stations.keys(net, sta):
         try:

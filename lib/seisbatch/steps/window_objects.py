@@ -55,27 +55,24 @@ class Whole:
 Found = Records | Whole | UnitError
 
 
-def read_ahead(
-    store: Store, requests: Sequence[ObjectRequest], max_bytes: int, beside: Callable[[ObjectRequest], None]
-) -> Iterator[Found]:
+def read_ahead(store: Store, requests: Sequence[ObjectRequest], max_bytes: int) -> Iterator[Found]:
     """What each request finds, in turn, several read at a time; a UnitError is handed over, not raised.
 
     What is read by range takes at most half of ``max_bytes``, objects that are read whole the other half; one is given back
-    when the next is asked for. ``beside`` is run with each request, to fetch what else it needs.
+    when the next is asked for.
     """
     budget = Budget(max_bytes // 2)
     waiting: deque[tuple[int, Future[Found]]] = deque()
 
     def read(number: int, request: ObjectRequest) -> Found:
         try:
-            beside(request)
             return _read(store, request, max_bytes // 2 // IN_FLIGHT, lambda size: budget.take(number, size))
         except UnitError as error:
             return error
         except ValueError as error:
             return Corrupt(str(error))
         finally:
-            budget.take(number, 0)
+            budget.leave(number)
 
     with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="window") as pool:
         try:

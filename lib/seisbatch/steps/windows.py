@@ -87,17 +87,22 @@ def _name(request: Request) -> Channel | None:
 
 
 def _cut_batch(settings: WindowSettings, batch: Batch, files: BatchFiles) -> Iterator[OutcomeRow]:
+    pool = ThreadPoolExecutor(STATION_READERS, thread_name_prefix="station")  # waiting for stations' files
+    try:
+        yield from _cut_windows(settings, batch["requests"], files, pool)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _cut_windows(
+    settings: WindowSettings, requests: Sequence[Request], files: BatchFiles, pool: ThreadPoolExecutor
+) -> Iterator[OutcomeRow]:
     store = open_store(settings.archive)
-    requests: Sequence[Request] = batch["requests"]
-    with ThreadPoolExecutor(STATION_READERS, thread_name_prefix="station") as pool:  # waiting for stations' files
-        targets = list(pool.map(lambda request: guard(functools.partial(_target, settings, request)), requests))
+    for net, sta in dict.fromkeys((request["net"], request["sta"]) for request in requests):
+        pool.submit(station_epochs, settings.stations, net, sta)  # for later, and for the targets
+    targets = [guard(functools.partial(_target, settings, request)) for request in requests]
     asked = [_objects(request, target.value) for request, target in zip(requests, targets, strict=True)]
-
-    def beside(request: ObjectRequest) -> None:
-        if request.name is not None:
-            station_epochs(settings.stations, request.name.net, request.name.sta)
-
-    found = read_ahead(store, [item for items in asked for item in items], settings.ahead_bytes, beside)
+    found = read_ahead(store, [item for items in asked for item in items], settings.ahead_bytes)
     for request, target, items in zip(requests, targets, asked, strict=True):
         choose = functools.partial(_choose, request, ChannelPatterns(settings.channels))
         notes: list[str] = []

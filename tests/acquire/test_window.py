@@ -38,6 +38,19 @@ def gappy(**options: object) -> bytes:
     )
 
 
+def by_start(*runs: bytes, length: int) -> bytes:
+    """The records of some runs, by their times: of the same channel, side by side."""
+    cut_up = [run[at : at + length] for run in runs for at in range(0, len(run), length)]
+    return b"".join(sorted(cut_up, key=lambda record: record[20:30]))
+
+
+def corrected(data: bytes, seconds: int, length: int = 512) -> bytes:
+    """Records whose headers ask that their clock be corrected."""
+    out = np.frombuffer(data, np.uint8).reshape(-1, length).copy()
+    out[:, 40:44] = np.frombuffer((seconds * 10_000).to_bytes(4, "big", signed=True), np.uint8)
+    return out.tobytes()
+
+
 def made_files() -> dict[str, bytes]:
     day = noise(20 * 86_400)
     files = {f"records of {length}": records(day, rate=20.0, length=length) for length in (128, 256, 512, 1024, 4096)}
@@ -49,6 +62,10 @@ def made_files() -> dict[str, bytes]:
     files["three days"] = records(np.tile(day, 3), rate=20.0)
     overlap = [records(day[:900_000], rate=20.0), records(day[898_000:], rate=20.0, start_ns=START_NS + 44_900 * SECOND)]
     files["overlap"] = b"".join(overlap)
+    files["side by side"] = by_start(records(day[:900_000] // 10_000, rate=20.0, length=4096),
+                                     records(day[500_000:], rate=20.0, length=4096, start_ns=START_NS + 25_000 * SECOND + SECOND // 50),
+                                     length=4096)  # fmt: skip
+    files["a record an hour"] = records(np.arange(30 * 86_400) // 500, rate=1.0, length=4096)
     files["floats"] = records(np.sin(np.arange(400_000)), rate=20.0, encoding="float32", length=4096)
     return files
 
@@ -58,6 +75,7 @@ WHOLE_ONLY = {
     "miniSEED 3": records(noise(400_000), rate=20.0, version=3),
     "lengths mixed": records(noise(400_000), rate=20.0)
     + records(noise(400_000), rate=20.0, length=1024, start_ns=START_NS + DAY),
+    "clock corrected": corrected(records(noise(400_000), rate=20.0), 500),
     "out of order": records(noise(300_000), rate=20.0, start_ns=START_NS + DAY // 2) + records(noise(300_000), rate=20.0),
 }
 

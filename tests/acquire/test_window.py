@@ -62,9 +62,9 @@ def made_files() -> dict[str, bytes]:
     files["three days"] = records(np.tile(day, 3), rate=20.0)
     overlap = [records(day[:900_000], rate=20.0), records(day[898_000:], rate=20.0, start_ns=START_NS + 44_900 * SECOND)]
     files["overlap"] = b"".join(overlap)
-    files["side by side"] = by_start(records(day[:900_000] // 10_000, rate=20.0, length=4096),
-                                     records(day[500_000:], rate=20.0, length=4096, start_ns=START_NS + 25_000 * SECOND + SECOND // 50),
-                                     length=4096)  # fmt: skip
+    quiet, shifted = day[:900_000] // 10_000, START_NS + 25_000 * SECOND + SECOND // 50
+    runs = records(quiet, rate=20.0, length=4096), records(day[500_000:], rate=20.0, length=4096, start_ns=shifted)
+    files["side by side"] = by_start(*runs, length=4096)
     files["a record an hour"] = records(np.arange(30 * 86_400) // 500, rate=1.0, length=4096)
     files["floats"] = records(np.sin(np.arange(400_000)), rate=20.0, encoding="float32", length=4096)
     return files

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,3 +156,15 @@ def test_in_a_bucket(bucket, endpoint, s3_server, tmp_path):
         assert bytes(store.get("year/k0")) == OBJECTS["year/k0"][:]
         assert bytes(store.get_range("year/k1", 5, 500)) == OBJECTS["year/k1"][5:505]
         assert (bucket.sent == before) == (number > 0)
+
+
+def test_an_object_that_is_replaced_while_many_read_it(bucket, endpoint, tmp_path):
+    store = Store(settings(endpoint, tmp_path / "kept"))
+    assert store.size("year/k3") == len(OBJECTS["year/k3"])
+    new = RNG.bytes(7000)
+    (tmp_path / "bucket" / "year/k3").write_bytes(new)
+    with ThreadPoolExecutor(16) as pool:
+        tails = list(pool.map(lambda _: store.tail("year/k3", 100), range(16)))
+        parts = list(pool.map(lambda start: bytes(store.get_range("year/k3", start, 50)), range(16)))
+    assert {(size, bytes(tail)) for size, tail in tails} == {(7000, new[-100:])}
+    assert parts == [new[start : start + 50] for start in range(16)]

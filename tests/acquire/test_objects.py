@@ -372,3 +372,13 @@ def test_settings_and_store_hold_no_secret(s3_endpoint: str) -> None:
 def test_unit_error_is_what_callers_catch() -> None:
     assert issubclass(Missing, UnitError)
     assert not issubclass(RunError, UnitError)
+
+
+def test_a_file_is_put_again_and_removed(folder: Store, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"samples")
+    for _ in range(2):
+        folder.put("a/k", file)
+        assert os.listdir(Path(folder.settings.root, "a")) == ["k"]
+    file.unlink()
+    assert bytes(folder.get("a/k")) == b"samples"

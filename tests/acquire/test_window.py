@@ -9,17 +9,20 @@ import pytest
 from miniseed_files import OBSPY, REAL, START_NS, obspy_records, records
 from seisbatch.acquire.miniseed import decode
 from seisbatch.acquire.objects import Replaced, Store, StoreSettings
-from seisbatch.acquire.pack import Recorded
+from seisbatch.acquire.pack import Recorded, pack
 from seisbatch.acquire.scan import scan
 from seisbatch.acquire.window import WHOLE_BYTES, Piece, Records, Span, read_pieces, read_records
 from seisbatch.names import Channel
 from seisbatch.outcome import Missing, UnitError
 from seisbatch.process.pieces import cut
 from seisbatch.process.segments import Segment
+from seisbatch.sinks.samples import segment_of
 from seisbatch.steps.window_objects import ObjectRequest, pieces_of
+from seisbatch.times import to_datetime
 
 SECOND = 10**9
 DAY = 86_400 * SECOND
+A_DAY = Span(START_NS, START_NS + DAY)
 
 
 def noise(n: int, seed: int = 0) -> np.ndarray:
@@ -44,6 +47,11 @@ def by_start(*runs: bytes, length: int) -> bytes:
     return b"".join(sorted(cut_up, key=lambda record: record[20:30]))
 
 
+def whole_blocks(run: bytes, length: int) -> bytes:
+    """As many records as fill blocks of a length."""
+    return run[: len(run) // length * length]
+
+
 def corrected(data: bytes, seconds: int, length: int = 512) -> bytes:
     """Records whose headers ask that their clock be corrected."""
     out = np.frombuffer(data, np.uint8).reshape(-1, length).copy()
@@ -66,6 +74,11 @@ def made_files() -> dict[str, bytes]:
     runs = records(quiet, rate=20.0, length=4096), records(day[500_000:], rate=20.0, length=4096, start_ns=shifted)
     files["side by side"] = by_start(*runs, length=4096)
     files["a record an hour"] = records(np.arange(30 * 86_400) // 500, rate=1.0, length=4096)
+    late = (day[:864_000], 0), (day[1_008_000:], 50_400), (day[864_000:1_008_000], 43_200)  # what came late stands at the end
+    files["late records"] = b"".join(records(part, rate=20.0, start_ns=START_NS + begins * SECOND) for part, begins in late)
+    files["lengths change"] = whole_blocks(records(day[:86_400], rate=1.0), 4096) + records(
+        day[:800_000], rate=20.0, length=4096, start_ns=START_NS + 86_400 * SECOND
+    )
     files["floats"] = records(np.sin(np.arange(400_000)), rate=20.0, encoding="float32", length=4096)
     return files
 
@@ -87,7 +100,7 @@ def store(tmp_path: Path) -> Store:
 
 def read(store: Store, start_ns: int, end_ns: int, name: Channel | None = None) -> Records | None:
     name = name or Channel("CI", "CCA", "", "BHN")
-    return read_records(store, "k", name, Span(start_ns, end_ns), begins_ns=START_NS)
+    return read_records(store, "k", name, Span(start_ns, end_ns), supposed=A_DAY)
 
 
 def pieces(data: object, start_ns: int, end_ns: int) -> dict[Channel, list[Segment]]:
@@ -135,10 +148,46 @@ def test_a_window_by_range_is_the_window_of_the_whole(name: str, store: Store) -
         assert recorded > 20
 
 
+@pytest.mark.parametrize("ppm", [2, 5, 500])
+def test_a_clock_that_runs_off_leaves_rows_that_can_be_read(ppm: int, store: Store) -> None:
+    """Each record's time is its own; the segment's times are on a straight line between the first and the last."""
+    samples = noise(800 * 2000)
+    data = b"".join(
+        records(samples[n : n + 800], rate=100.0, start_ns=START_NS + round(n * (1 + ppm * 1e-6) / 100 * 1e4) * 100_000)
+        for n in range(0, len(samples), 800)
+    )
+    store.put("k", data)
+    for number in range(10):
+        span = Span(START_NS + (500 + 997 * number) * SECOND, START_NS + (3500 + 997 * number) * SECOND)
+        found = read(store, span.start_ns, span.end_ns)
+        assert found is not None
+        ((name, cut_out),) = pieces_of(
+            store, ObjectRequest("k", Channel("CI", "CCA", "", "BHN"), span, A_DAY), found, dict
+        ).items()
+        for piece in cut_out:
+            own = piece.records if isinstance(piece, Recorded) else pack(name, piece)
+            row = {"id": "x", "encoding": "miniseed", "sampling_rate": piece.rate, "npts": len(piece.samples),
+                   "starttime": to_datetime(piece.start_ns)}  # fmt: skip
+            np.testing.assert_array_equal(segment_of(row, own).samples, piece.samples)
+
+
+def test_another_location_in_the_same_object_is_not_taken_for_it(store: Store) -> None:
+    other = records(noise(600_000, 3), rate=20.0, source_id="FDSN:CI_CCA_10_B_H_N", start_ns=START_NS + 30_000 * SECOND)
+    data = records(noise(600_000), rate=20.0) + other
+    store.put("k", data)
+    (whole,) = (segments for channel, segments in decode(data).items() if channel.loc == "")
+    for start in range(0, 60_000, 5000):
+        span = Span(START_NS + start * SECOND, START_NS + (start + 600) * SECOND)
+        found = read(store, span.start_ns, span.end_ns, Channel("CI", "CCA", "", "BHN"))
+        some = decode(found.body).get(Channel("CI", "CCA", "", "BHN"), []) if found else whole
+        expected = cut(whole, span.start_ns, span.end_ns)
+        assert_same({"": cut(some, span.start_ns, span.end_ns)}, {"": expected})
+
+
 def own_records_hold_the_same(store: Store, found: Records, span: Span) -> int:
     """What is kept of an object's own records decodes to the samples that were cut; how many pieces were kept so."""
     (name,) = decode(found.body)
-    cut_out = pieces_of(store, ObjectRequest("k", name, span, START_NS), found, dict)
+    cut_out = pieces_of(store, ObjectRequest("k", name, span, A_DAY), found, dict)
     kept = [segment for segment in cut_out[name] if isinstance(segment, Recorded)]
     for segment in kept:
         ((again,),) = decode(segment.records).values()

@@ -108,7 +108,7 @@ class Cached:
                 key, [starts[number] for number in missing], [wanted[number] for number in missing], there
             )
         except Changed:
-            del self._heads[key]
+            self._heads.pop(key, None)  # unless another thread has seen it too
             if version is None and self.head(key)[1] != there:
                 return self.get_ranges(key, starts, lengths, None)
             raise
@@ -118,6 +118,13 @@ class Cached:
         return parts
 
     def tail(self, key: str, length: int) -> tuple[int, Any]:
+        try:
+            return self._tail(key, length)
+        except Changed:  # since it was asked for its size
+            self._heads.pop(key, None)
+            return self._tail(key, length)
+
+    def _tail(self, key: str, length: int) -> tuple[int, Any]:
         size, version = self.head(key)
         return size, self.get_ranges(key, [max(0, size - length)], [min(length, size)], version)[0]
 

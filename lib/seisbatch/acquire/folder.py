@@ -81,6 +81,7 @@ class Folder:
                         for part in [data] if isinstance(data, bytes | bytearray | memoryview) else data:
                             file.write(part)
             os.replace(staged, path)
+            Path(staged).unlink(missing_ok=True)  # which is left where both are the same file
         except BaseException as error:
             Path(staged).unlink(missing_ok=True)
             if isinstance(error, FileNotFoundError):  # a folder that vanished is no missing object
@@ -139,8 +140,8 @@ def _create(path: str) -> BinaryIO:
 
 def _link(file: Path, path: str) -> bool:
     """Give a file another name, if it stands on the same disk; nothing is copied."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
     try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         os.link(file, path)
     except OSError:  # another disk, or one without links: the file is copied, which tells what is wrong
         return False

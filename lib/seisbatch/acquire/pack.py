@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from pymseed import DataEncoding, MS3TraceList, PymseedError, nslc2sourceid
+from pymseed import DataEncoding, MS3Record, MS3TraceList, PymseedError, nslc2sourceid
 
 from seisbatch.acquire.window import Records, sample_numbers
 from seisbatch.names import Channel
 from seisbatch.process.segments import Segment
+from seisbatch.times import SECOND_NS
 
 EDGE_RECORD_BYTES = 512
+NEAR = 0.4
+"""Share of a sample by which a record's time may differ from that of the segment that it is a part of."""
 _KINDS = {"i": ("i", np.int32), "f": ("f", np.float32), "d": ("d", np.float64)}
 _PLAIN = {"i": DataEncoding.INT32, "f": DataEncoding.FLOAT32, "d": DataEncoding.FLOAT64}
 
@@ -47,7 +51,8 @@ def cut_records(name: Channel, segment: Segment, found: Records, first: int, sto
     """The samples ``first`` to ``stop`` of what some records hold, a view; its records are copied out of them.
 
     Where the samples are one after another in records of one length, whole records inside are taken as they are, which takes
-    a fraction of the time of encoding them again.
+    a fraction of the time of encoding them again. Not where a clock has run off so far that the first record's own time is
+    not the segment's.
     """
     cut = segment.part(first, stop)
     if found.length is None:
@@ -58,7 +63,21 @@ def cut_records(name: Channel, segment: Segment, found: Records, first: int, sto
     low, high = int(np.searchsorted(numbers, first)), int(np.searchsorted(numbers, stop, "right")) - 1
     if low >= high:
         return cut
-    edges = segment.part(first, int(numbers[low])), segment.part(int(numbers[high]), stop)
-    before, after = (pack(name, edge, EDGE_RECORD_BYTES) if len(edge.samples) else b"" for edge in edges)
-    inside = bytes(memoryview(found.body)[low * found.length : high * found.length])
-    return Recorded(cut.start_ns, cut.rate, cut.samples, before + inside + after)
+    body, length = memoryview(found.body), found.length
+    before, after = segment.samples[first : numbers[low]], segment.samples[numbers[high] : stop]
+    begins = _edge(body, length, low - 1, int(first - numbers[low - 1]), before) if len(before) else _edge(body, length, low)
+    if abs(begins.start_ns - cut.start_ns) > NEAR * SECOND_NS / cut.rate:
+        return cut
+    records = [bytes(body[low * length : high * length])]
+    if len(before):
+        records.insert(0, pack(name, begins, EDGE_RECORD_BYTES))
+    if len(after):
+        records.append(pack(name, _edge(body, length, high, 0, after), EDGE_RECORD_BYTES))
+    return Recorded(cut.start_ns, cut.rate, cut.samples, b"".join(records))
+
+
+def _edge(body: memoryview, length: int, record: int, n_before: int = 0, samples: Any = ()) -> Segment:
+    """Samples of a record, ``n_before`` others of it before them, by its own time and rate: so its neighbours follow on."""
+    header = MS3Record.parse(body[record * length : (record + 1) * length])
+    rate = header.samprate
+    return Segment(header.starttime + round(n_before * SECOND_NS / rate), rate, np.asarray(samples))

@@ -22,13 +22,17 @@ from seisbatch.times import SECOND_NS
 WHOLE_BYTES = 32_768
 """Objects up to this size are read whole: asking twice would take longer."""
 TAIL_BYTES = 4096
-GUARD_NS = 60 * SECOND_NS
+GUARD_NS = 300 * SECOND_NS
 """Read on either side of a window, at least: records that are out of order by less are found."""
+REACHES_END_NS = 60 * SECOND_NS
+"""An object whose last record is so near to its supposed end has nothing after it."""
 MARGIN = 0.004
 """Share of an object's records that is read on either side of a guess."""
 MOST_OF_IT = 0.5
 """An object of which a window needs more than this share is read whole."""
 MAX_GUESSES = 6
+JUST_BEFORE_NS = SECOND_NS
+"""A piece that ends so little before a window may have its last sample in it, to the accuracy of times."""
 MICROSECOND_NS = 1000
 """Times of pieces are known to this."""
 
@@ -67,11 +71,13 @@ class Span:
 
 
 def read_records(
-    store: Store, key: str, name: Channel, window: Span, *, begins_ns: int | None = None, max_bytes: int = 1 << 40
+    store: Store, key: str, name: Channel, window: Span, *, supposed: Span | None = None, max_bytes: int = 1 << 40
 ) -> Records | None:
     """The records of an object that hold a channel's window, and some around them; None where it must be read whole.
 
-    ``begins_ns`` is when the object is supposed to begin. More than ``max_bytes`` are not read at a time: None too. Raises
+    ``supposed`` is when the object should begin and end. A window that reaches beyond its last record is in it only if that
+    one is near that end: else records that came late may stand before it.
+    More than ``max_bytes`` are not read at a time: None too. Raises
     what :meth:`Store.get` raises.
     """
     size, tail = store.tail(key, TAIL_BYTES)
@@ -81,25 +87,24 @@ def read_records(
     length, last = _last_record(tail, size)
     if last is None or not _is_of(name, memoryview(tail)[-length:]):
         return None
+    if window.end_ns > last.end_ns and (supposed is None or last.end_ns < supposed.end_ns - REACHES_END_NS):
+        return None
     n_records = size // length
     n_fetched = len(tail)
-    if begins_ns is None:
-        begins_ns = last.end_ns - (last.end_ns - last.start_ns) * n_records
+    codes = _codes(memoryview(tail)[-length:])
+    if bytes(codes[5:7]).decode("ascii", "replace").strip() != name.loc:  # in all of the object, or after the channel's own
+        if _codes(memoryview(store.get_range(key, 0, length))) != codes:
+            return None
+        n_fetched += length
+    begins_ns = supposed.start_ns if supposed else last.end_ns - (last.end_ns - last.start_ns) * n_records
     known = [(min(begins_ns, last.start_ns), 0), (last.end_ns, n_records)]
     guarded = Span(window.start_ns - GUARD_NS, window.end_ns + GUARD_NS)
     most = min(int(MOST_OF_IT * n_records), max_bytes // length)
     found = _search(lambda first, stop: store.get_range(key, first * length, (stop - first) * length),
                     name, guarded, known, n_records, length, most)  # fmt: skip
-    if found is None or found.high_ns > last.start_ns + SECOND_NS + _FRACTION_NS:
+    if found is None or found.high_ns > last.start_ns + SECOND_NS + _FRACTION_NS or _codes(found.needed) != codes:
         return None
-    n_fetched += found.n_fetched
-    if window.start_ns < last.end_ns or found.first == 0:
-        return Records(found.needed, n_fetched, size, length)
-    # Beyond the end there is nothing, if the object is in order: its beginning tells.
-    head = _record(memoryview(store.get_range(key, 0, length)))
-    return (
-        Records(found.needed, n_fetched + length, size, length) if head and head.start_ns <= found.low_ns + SECOND_NS else None
-    )
+    return Records(found.needed, n_fetched + found.n_fetched, size, length)
 
 
 class Piece(NamedTuple):
@@ -119,14 +124,16 @@ def read_pieces(
 ) -> Records | None:
     """The records that hold a channel's window, of an object whose pieces are known: nothing but them is asked for.
 
-    None where the object does not hold what it should, or more than ``max_bytes`` would have to be read at a time. Raises
+    None where the object does not hold what it should, or more than ``max_bytes`` would have to be read. Raises
     what :meth:`Store.get_ranges` raises, Replaced where the object is another version.
     """
     bodies: list[Any] = []
     n_fetched, record_bytes = 0, None
     for piece in pieces:
-        if piece.last_ns + MICROSECOND_NS < window.start_ns or piece.start_ns >= window.end_ns:
+        if piece.last_ns + JUST_BEFORE_NS < window.start_ns or piece.start_ns >= window.end_ns:
             continue
+        if piece.n_bytes <= 0:
+            return None
         record_bytes = piece.record_bytes
         length = record_bytes or piece.n_bytes
         n_records = piece.n_bytes // length
@@ -135,14 +142,14 @@ def read_pieces(
             return store.get_ranges(key, [start + first * length], [(stop - first) * length], version)[0]
 
         if n_records == 1 or piece.n_bytes <= WHOLE_BYTES:
-            body = read(0, n_records) if piece.n_bytes <= max_bytes else b""
+            body = read(0, n_records) if piece.n_bytes <= max_bytes - n_fetched else b""
             if len(body) != piece.n_bytes or not _is_of(name, memoryview(body)) or not _begins(body, piece):
                 return None
             bodies.append(body)
             n_fetched += len(body)
             continue
         known = [(piece.start_ns, 0), (piece.last_ns, n_records)]
-        found = _search(read, name, window, known, n_records, length, max_bytes // length)
+        found = _search(read, name, window, known, n_records, length, (max_bytes - n_fetched) // length)
         if found is None or (found.first == 0 and not _begins(found.body, piece)):
             return None
         bodies.append(found.needed)
@@ -162,7 +169,7 @@ def _begins(body: Any, piece: Piece) -> bool:
 
 
 class _Found(NamedTuple):
-    """Records from ``first`` on, when the first and the last of them begin, and what was fetched until they were found.
+    """Records from ``first`` on, when the last of them begins, and what was fetched until they were found.
 
     ``needed`` are those that may hold a part of the time span: the others around it were read to see that it is all there.
     """
@@ -170,7 +177,6 @@ class _Found(NamedTuple):
     first: int
     body: Any
     needed: memoryview
-    low_ns: int
     high_ns: int
     n_fetched: int
 
@@ -209,7 +215,7 @@ def _search(
         if (first == 0 or low[0] <= early) and (stop == n_records or high[0] >= late):
             begin, end = _overlapping(fields, starts, early, late)
             needed = memoryview(body)[begin * length : end * length]
-            return _Found(first, body, needed, low[0], high[0], n_fetched)
+            return _Found(first, body, needed, high[0], n_fetched)
         guess = _beyond(low, high, n_records, early, late) if len(known) == 2 else _between([*known, low, high], early, late)
         known = [*known, low, high]
     return None
@@ -217,8 +223,13 @@ def _search(
 
 def _is_of(name: Channel, record: memoryview) -> bool:
     """Whether a record of version 2 is of a channel; its location code may differ from that of its key."""
-    header = bytes(record[8:20]).decode("ascii", "replace")
+    header = bytes(_codes(record)).decode("ascii", "replace")
     return (header[:5].strip(), header[7:10].strip(), header[10:12].strip()) == (name.sta, name.chan, name.net)
+
+
+def _codes(record: memoryview) -> memoryview:
+    """Station, location, channel and network, as they stand in a record of version 2."""
+    return record[8:20]
 
 
 def _between(known: Sequence[tuple[int, int]], start_ns: int, end_ns: int) -> tuple[float, float]:
@@ -287,11 +298,16 @@ def _rate(fields: npt.NDArray[Any]) -> float | None:
 
 
 def _overlapping(fields: npt.NDArray[Any], starts: npt.NDArray[np.int64], start_ns: int, end_ns: int) -> tuple[int, int]:
-    """Of records in order the first that may reach into a time span, and the one after the last; all where none does."""
+    """Of records in order the first that may reach into a time span, and the one after the last; all where none does.
+
+    None is taken to end before the next one begins, whatever its header tells of its length.
+    """
     rate = _rate(fields)
     if rate is None:
         return 0, len(starts)
     ends = starts + fields["n_samples"] * (_ABOUT * SECOND_NS / rate)
+    ends[:-1] = np.maximum(ends[:-1], starts[1:])
+    ends[-1] = max(ends[-1], end_ns)
     inside = np.flatnonzero((ends >= start_ns) & (starts <= end_ns))
     return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, len(starts))
 
@@ -299,7 +315,7 @@ def _overlapping(fields: npt.NDArray[Any], starts: npt.NDArray[np.int64], start_
 def _fields(headers: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
     """Fixed headers of records, in their own byte order."""
     fields = headers[:, : _HEADER.itemsize].copy().view(_HEADER)[:, 0]
-    if not 1900 <= int(fields["year"][0]) <= 2100:
+    if not (1900 <= int(fields["year"][0]) <= 2100 and 1 <= int(fields["day"][0]) <= 366):
         fields = headers[:, : _HEADER.itemsize].copy().view(_HEADER.newbyteorder())[:, 0]
     return fields
 

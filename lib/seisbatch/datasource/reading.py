@@ -19,8 +19,8 @@ from seisbatch.outcome import Corrupt, Empty, Outcome, Result, RunError, UnitErr
 from seisbatch.process.pieces import join
 from seisbatch.process.segments import Segment
 from seisbatch.steps.spectra import MAX_AHEAD_OBJECTS, select_channel
-from seisbatch.steps.window_objects import Found, ObjectRequest, pieces_of, read_ahead
-from seisbatch.times import SECOND_NS, day_start_ns, to_datetime
+from seisbatch.steps.window_objects import Found, ObjectRequest, day_span, pieces_of, read_ahead
+from seisbatch.times import SECOND_NS, to_datetime
 
 ROW_SAMPLES = 20_000_000
 """A segment of more samples comes in several rows: what Spark holds of a row stays bounded. A day at 200 Hz has 17 million."""
@@ -122,7 +122,7 @@ def _of_segment(settings: ReadSettings, item: PlannedObject, name: Channel, segm
 def _by_range(settings: ReadSettings, objects: Sequence[PlannedObject], span: Span) -> Iterator[Row]:
     store = open_store(settings.archive)
     requests = [
-        ObjectRequest(item.part.key, item.channel, span, day_start_ns(item.date), item.pieces, item.version)
+        ObjectRequest(item.part.key, item.channel, span, day_span(item.date), item.pieces, item.version)
         for item in objects
         if item.part is not None
     ]

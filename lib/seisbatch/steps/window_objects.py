@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +21,7 @@ from seisbatch.names import Channel
 from seisbatch.outcome import Corrupt, UnitError
 from seisbatch.process.pieces import cut, numbers_inside
 from seisbatch.process.segments import Segment
+from seisbatch.times import DAY_NS, day_start_ns
 
 IN_FLIGHT = 64
 """Objects that a worker reads at a time: most of that time is waiting for the store."""
@@ -31,7 +33,7 @@ Pieces = dict[Channel, list[Segment]]
 
 @dataclass(frozen=True)
 class ObjectRequest:
-    """An object, the channel that is looked for in it (None where any is), the window, and when the object should begin.
+    """An object, the channel that is looked for in it (None where any is), the window, and the day that it should hold.
 
     ``pieces`` are where the channel stands in the object of that ``version``, where an index tells.
     """
@@ -39,7 +41,7 @@ class ObjectRequest:
     key: str
     name: Channel | None
     span: Span
-    begins_ns: int
+    day: Span
     pieces: tuple[Piece, ...] | None = None
     version: str | None = None
 
@@ -53,6 +55,11 @@ class Whole:
 
 
 Found = Records | Whole | UnitError
+
+
+def day_span(day: dt.date) -> Span:
+    """A UTC day."""
+    return Span(day_start_ns(day), day_start_ns(day) + DAY_NS)
 
 
 def read_ahead(store: Store, requests: Sequence[ObjectRequest], max_bytes: int) -> Iterator[Found]:
@@ -99,7 +106,7 @@ def _consume(waiting: deque[tuple[int, Future[Found]]], budget: Budget) -> Itera
 def _read(store: Store, request: ObjectRequest, range_bytes: int, take: Callable[[int], bool]) -> Found:
     if request.name is not None:
         found = _pieces(store, request, range_bytes) or read_records(
-            store, request.key, request.name, request.span, begins_ns=request.begins_ns, max_bytes=range_bytes
+            store, request.key, request.name, request.span, supposed=request.day, max_bytes=range_bytes
         )
         if found is not None:
             return found

@@ -24,11 +24,12 @@ from seisbatch.steps.batches import Batch, BatchFiles, BatchSettings, OutcomeRow
 from seisbatch.steps.index_table import pieces_from
 from seisbatch.steps.spectra import select_channel
 from seisbatch.steps.stations import Stations, site_of, station_epochs
-from seisbatch.steps.window_objects import Found, ObjectRequest, Pieces, Whole, pieces_of, read_ahead
-from seisbatch.times import DAY_NS, SECOND_NS, day_start_ns, to_datetime
+from seisbatch.steps.window_objects import Found, ObjectRequest, Pieces, Whole, day_span, pieces_of, read_ahead
+from seisbatch.times import SECOND_NS, to_datetime
 
-NEAR_MIDNIGHT_NS = 60 * SECOND_NS
-"""Day files begin and end as much as this from midnight: a window so near to it needs both days."""
+NEAR_MIDNIGHT_NS = 900 * SECOND_NS
+"""Day files begin and end as much as this from midnight, where they hold the records that begin in a day: a window so near to
+it needs both days."""
 FULL = 1.5
 """A window is whole with up to this many samples fewer than its length has: both of its edges may lie between samples."""
 STATION_READERS = 32
@@ -156,10 +157,10 @@ def _objects(request: Request, target: Target | None) -> list[ObjectRequest]:
         return []
     name = _name(request)
     return [
-        ObjectRequest(item["s3key"], name, target.span, begins_ns, pieces_from(item["pieces"]), item["etag"])
+        ObjectRequest(item["s3key"], name, target.span, day, pieces_from(item["pieces"]), item["etag"])
         for item in request["objects"]
-        if (begins_ns := day_start_ns(item["date"])) < target.span.end_ns + NEAR_MIDNIGHT_NS
-        and begins_ns + DAY_NS > target.span.start_ns - NEAR_MIDNIGHT_NS
+        if (day := day_span(item["date"])).start_ns < target.span.end_ns + NEAR_MIDNIGHT_NS
+        and day.end_ns > target.span.start_ns - NEAR_MIDNIGHT_NS
     ]
 
 

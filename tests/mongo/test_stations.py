@@ -217,7 +217,20 @@ def test_a_damaged_response_in_a_document_is_corrupt():
         read_response({"stationxml": "<FDSNStationXML"})
 
 
-def test_the_indexes_serve_the_search_for_an_epoch(mongo_database):
+def test_an_epoch_that_is_there_twice_gets_no_third(mongo_database):
+    """MsPASS takes an epoch whose end changed for another one; a time that is none is nobody's epoch."""
+    known = {"net": "BW", "sta": "RJOB", "chan": "EHZ", "starttime": 1197849600}  # an int, and no blank loc
+    ended = [{**known, "endtime": 1.3e9}, {**known, "endtime": 2556144000.0}, {**known, "starttime": float("nan")}]
+    mongo_database.channel.insert_many(ended)
+    assert counts(save_inventory(mongo_database, MISC))[1] == (30, 29)
+    assert mongo_database.channel.count_documents({}) == 29 + len(ended)
+    assert mongo_database.channel.count_documents({**known, "stationxml": {"$exists": True}}) == 1
+
+
+def test_the_index_that_finds_an_epoch_is_made_unless_its_like_is_there(mongo_database):
+    keys = ["net", "sta", "loc", "chan", "starttime"]
+    mongo_database.channel.create_index(keys, unique=True, name="mine")
     save_inventory(mongo_database, MISC)
-    keys = [[name for name, _ in index["key"]] for index in mongo_database.channel.index_information().values()]
-    assert ["net", "sta", "loc", "chan", "starttime"] in keys
+    assert set(mongo_database.channel.index_information()) == {"_id_", "mine"}
+    made = mongo_database.site.index_information().values()
+    assert [("net", 1), ("sta", 1), ("loc", 1), ("starttime", 1)] in [index["key"] for index in made]

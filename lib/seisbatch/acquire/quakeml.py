@@ -56,7 +56,7 @@ def event_row(event: Any) -> dict[str, Any]:
     """What an obspy ``Event`` tells, as :func:`read_quakeml` has it; ValueError without an origin with a time and a place."""
     try:
         return _row(event)
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, OverflowError) as error:
         raise ValueError(str(error)) from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -49,8 +50,8 @@ def save_inventory(database: Database[Document], inventory: Any, mspass_pickles:
     """
     found = read_inventory(_stationxml(inventory))
     problems = list(found.problems)
-    for name, key in KEYS.items():
-        database[name].create_index(list(key))
+    for name in KEYS:
+        _index(database[name])
     return SavedInventory(
         _save(database[SITE], "site_id", _sites(found)),
         _save(database[CHANNEL], "chan_id", _channels(found, mspass_pickles, problems)),
@@ -147,6 +148,13 @@ def _seconds(instant: dt.datetime) -> float:
     return from_datetime(instant) / SECOND_NS
 
 
+def _index(collection: Collection[Document]) -> None:
+    """The index that finds an epoch, unless there is one, of whatever name and options. MsPASS's epochs need not be unique."""
+    key = [(name, 1) for name in KEYS[collection.name]]
+    if not any(index["key"] == key for index in collection.index_information().values()):
+        collection.create_index(key)
+
+
 def _save(collection: Collection[Document], id_name: str, documents: Iterable[Document]) -> Written:
     written = new = 0
     for some in batches(documents):
@@ -164,15 +172,15 @@ def _known(collection: Collection[Document], id_name: str, there: dict[Key, Obje
 
 def _key(collection: Collection[Document], document: Mapping[str, Any]) -> Key:
     *codes, begins = (document.get(name, "") for name in KEYS[collection.name])
-    return *codes, round(float(begins) * 1e6)
+    return *codes, round(begins * 1e6) if isinstance(begins, int | float) and math.isfinite(begins) else None
 
 
 def _there(collection: Collection[Document], documents: list[Document]) -> dict[Key, ObjectId]:
-    """The ids of what the collection has of the same stations; the oldest where it has an epoch more than once."""
+    """The ids of what the collection has of the same stations; the first where it has an epoch more than once."""
     names = KEYS[collection.name]
     stations = {name: {"$in": sorted({document[name] for document in documents})} for name in ("net", "sta")}
     found: dict[Key, ObjectId] = {}
-    with collection.find({**stations, "starttime": {"$type": "number"}}, dict.fromkeys(names, True)) as cursor:
+    with collection.find(stations, dict.fromkeys(names, True)) as cursor:
         for document in cursor.sort("_id", 1):
             found.setdefault(_key(collection, document), document["_id"])
     return found

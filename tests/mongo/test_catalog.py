@@ -8,7 +8,7 @@ from pathlib import Path
 
 import obspy
 import pytest
-from obspy.core.event import Catalog, Event, Magnitude, Origin
+from obspy.core.event import Catalog, Comment, Event, Magnitude, Origin
 from seisbatch.mongo.catalog import save_catalog
 from seisbatch.outcome import Outcome, guard
 
@@ -105,6 +105,16 @@ def test_what_cannot_become_a_document_is_told_and_the_rest_saved(mongo_database
     assert documents["smi:a/1"]["time"] == 1577836800.25
     assert "depth" not in documents["smi:a/1"]
     assert documents["smi:a/3"]["depth"] == 0.001
+
+
+def test_a_pickle_that_no_document_holds_is_told_and_its_event_saved(mongo_database):
+    event = minimal("smi:a/1")
+    event.comments = [Comment(text="x" * 20_000_000)]
+    saved = save_catalog(mongo_database, Catalog([event, minimal("smi:a/2")]), mspass_pickles=True)
+    assert (saved.events, saved.new) == (2, 2)
+    [problem] = saved.problems
+    assert problem.startswith("event smi:a/1: its pickle of 20,")
+    assert [one["event_id"] for one in mongo_database.source.find({"serialized_event": {"$exists": True}})] == ["smi:a/2"]
 
 
 def test_events_without_an_id_are_saved_once_too(mongo_database):

@@ -190,6 +190,20 @@ def test_a_response_that_lacks_a_stage_is_told_and_its_channel_saved(mongo_datab
         read_response(channel)
 
 
+def test_a_response_that_no_document_holds_is_told_and_its_channel_saved(mongo_database):
+    file = STATIONXML / "IRIS_single_channel_with_response.xml"
+    comments = f"<Comment><Value>{'x' * 4_000_000}</Value></Comment>" * 5
+    text = file.read_text()
+    assert text.count("<Latitude") == 2  # the station's and the channel's
+    head, _, rest = text.rpartition("<Latitude")
+    saved = save_inventory(mongo_database, f"{head}{comments}<Latitude{rest}")
+    assert counts(saved) == ((1, 1), (1, 1))
+    [problem] = saved.problems
+    assert problem.startswith("response of IU.ANMO.10.BHZ/")
+    assert problem.endswith("too large for a document")
+    assert mongo_database.channel.count_documents({"stationxml": {"$exists": False}}) == 1
+
+
 def test_a_channel_that_cannot_be_saved_is_told(mongo_database):
     saved = save_inventory(mongo_database, STATIONXML / "channel_without_coordinates.xml")
     assert counts(saved) == ((1, 1), (0, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import obspy
 import pytest
 from bson import ObjectId
+from obspy.core.inventory import Network
 from seisbatch.mongo.stations import read_response, save_inventory
 from seisbatch.outcome import Corrupt, Missing, Outcome, guard
 
@@ -116,6 +118,24 @@ def test_every_way_to_give_stations_gives_the_same_epochs_once(mongo_database):
     assert counts(save_inventory(mongo_database, inventory)) == ((5, 0), (30, 0))
     without_text = [[{**one, "stationxml": ""} for one in documents] for documents in (before[1], whole(mongo_database)[1])]
     assert without_text[0] == without_text[1]  # obspy writes StationXML in words of its own
+
+
+def test_stations_put_together_of_channels_one_by_one(mongo_database):
+    """As obspy adds inventories: a station stands there as often as it has channels."""
+    together = obspy.Inventory(networks=[])
+    for net, station, channel in epochs(MISC):
+        one = copy.copy(station)
+        one.channels = [channel]
+        together += obspy.Inventory(networks=[Network(net, stations=[one])])
+    saved = save_inventory(mongo_database, together)
+    assert counts(saved) == ((5, 5), (30, 30))
+    assert saved.problems == ()
+    together[-1][0].latitude = 48.0
+    saved = save_inventory(mongo_database, together)
+    assert counts(saved) == ((5, 0), (30, 0))
+    [problem] = saved.problems
+    assert problem.startswith("BW.RJOB: its epoch from 2007-12-17")
+    assert "twice" in problem
 
 
 def test_documents_that_mspass_wrote_keep_their_ids_and_what_else_they_hold(mongo_database):

@@ -58,11 +58,18 @@ def _read_station(root: Any, network: Any, station: Any, found: Inventory, seen:
     net, sta = (network.get("code") or "").strip(), (station.get("code") or "").strip()
     try:
         channel(net, sta, "", "XXX")
-        site = {"site_id": _id(f"{net}.{sta}", station, seen), "net": net, "sta": sta, **_epoch(station)}
+        site = {"site_id": _unique(f"{net}.{sta}", station), "net": net, "sta": sta, **_epoch(station)}
+        site["name"] = station.findtext("{*}Site/{*}Name")
     except ValueError as error:
         found.problems.append(f"{net}.{sta}: {error}")
         return
-    found.sites.append(site | {"name": station.findtext("{*}Site/{*}Name")})
+    if site["site_id"] not in seen:
+        found.sites.append(site)
+        seen.add(site["site_id"])
+    elif site not in found.sites:  # else files put together, each with some channels of the station
+        found.problems.append(
+            f"{net}.{sta}: its epoch from {station.get('startDate')} on stands there twice; the first is taken"
+        )
     for item in station.iterfind("{*}Channel"):
         label = f"{net}.{sta}.{item.get('locationCode') or ''}.{item.get('code')}"
         try:
@@ -82,11 +89,15 @@ def _read_station(root: Any, network: Any, station: Any, found: Inventory, seen:
             found.responses.append(own | {"stationxml": text})
 
 
-def _id(name: Channel | str, item: Any, seen: set[str]) -> str:
+def _unique(name: Channel | str, item: Any) -> str:
     start = item.get("startDate")
-    unique = epoch_id(name, obspy.UTCDateTime(start).ns if start else BEFORE_ALL)
+    return epoch_id(name, obspy.UTCDateTime(start).ns if start else BEFORE_ALL)
+
+
+def _id(name: Channel, item: Any, seen: set[str]) -> str:
+    unique = _unique(name, item)
     if unique in seen:
-        raise ValueError(f"its epoch from {start} on stands there twice; the first is taken")
+        raise ValueError(f"its epoch from {item.get('startDate')} on stands there twice; the first is taken")
     seen.add(unique)
     return unique
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import warnings
 from typing import Any
@@ -20,22 +21,43 @@ def read_quakeml(data: Any) -> tuple[list[dict[str, Any]], list[str]]:
     An event has its preferred origin and magnitude, or else the first of them. Depth comes out in km. Raises Corrupt where the
     document is not QuakeML.
     """
+    rows, problems = [], []
+    for event in read_events(data):
+        try:
+            rows.append(event_row(event))
+        except ValueError as error:
+            problems.append(f"event {event.resource_id}: {error}")
+    return rows, problems
+
+
+def read_events(data: Any) -> Any:
+    """A QuakeML document as an obspy ``Catalog``; Corrupt where it is none.
+
+    An event without an id gets one that follows from what it holds, where obspy would make up another each time.
+    """
     root = parse_document(data)
     if etree.QName(root).localname.lower() != "quakeml":
         raise Corrupt(f"not QuakeML: the document is {etree.QName(root).localname!r}")
+    nameless = [event for event in root.iterfind("{*}eventParameters/{*}event") if not event.get("publicID")]
+    for event in nameless:
+        digest = hashlib.sha256(etree.tostring(event, method="c14n", with_tail=False))
+        event.set("publicID", f"smi:local/{digest.hexdigest()[:32]}")
+    if nameless:
+        data = etree.tostring(root)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            catalogue = obspy.read_events(io.BytesIO(bytes(data)), format="QUAKEML")
+            return obspy.read_events(io.BytesIO(bytes(data)), format="QUAKEML")
     except Exception as error:  # obspy raises many kinds for what is not QuakeML
         raise Corrupt(f"not QuakeML: {type(error).__name__}: {error}"[:300]) from None
-    rows, problems = [], []
-    for event in catalogue:
-        try:
-            rows.append(_row(event))
-        except (ValueError, TypeError, AttributeError) as error:
-            problems.append(f"event {event.resource_id}: {error}")
-    return rows, problems
+
+
+def event_row(event: Any) -> dict[str, Any]:
+    """What an obspy ``Event`` tells, as :func:`read_quakeml` has it; ValueError without an origin with a time and a place."""
+    try:
+        return _row(event)
+    except (TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(str(error)) from None
 
 
 def _row(event: Any) -> dict[str, Any]:

@@ -224,8 +224,8 @@ def _direction(hang: float, vang: float) -> tuple[float, float, float]:
 
 
 def _sin(degrees: float) -> float:
-    turned = degrees % 360
-    return {0: 0.0, 90: 1.0, 180: 0.0, 270: -1.0}.get(turned, math.sin(math.radians(turned)))
+    quarters, rest = divmod(degrees % 360, 90)
+    return (0.0, 1.0, 0.0, -1.0)[int(quarters)] if rest == 0 else math.sin(math.radians(degrees))
 
 
 def _name(part: TimeSeries) -> str:

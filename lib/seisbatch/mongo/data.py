@@ -244,9 +244,9 @@ def _timed(metadata: Mapping[str, Any] | None, starttime: float | None, delta: f
 
 
 def _real(samples: npt.ArrayLike) -> Samples:
-    array = np.asanyarray(samples)
-    if isinstance(array, np.ma.MaskedArray):
+    if np.ma.is_masked(samples):
         raise ValueError("masked samples: a datum has no gaps")
+    array = np.asarray(samples)
     if array.dtype.kind not in "iuf":
         raise ValueError(f"samples of type {array.dtype} are not real numbers")
     return np.ascontiguousarray(array, dtype=np.float64)

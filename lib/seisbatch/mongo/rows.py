@@ -13,11 +13,12 @@ from seisbatch.acquire.pack import pack
 from seisbatch.mongo.data import Samples, TimeSeries
 from seisbatch.names import Channel, channel
 from seisbatch.process.segments import Segment
-from seisbatch.schema import TIME, WF_TIME_SERIES
+from seisbatch.schema import STRING, TIME, WF_TIME_SERIES
 from seisbatch.sinks.samples import Records, segment_of
 from seisbatch.times import SECOND_NS, from_datetime, to_datetime
 
 _TIMES = frozenset(field.name for field in WF_TIME_SERIES.fields if field.type == TIME)
+_TEXTS = frozenset(field.name for field in WF_TIME_SERIES.fields if field.type == STRING)
 _REQUIRED = frozenset(field.name for field in WF_TIME_SERIES.fields if not field.nullable)
 _PLACE = {"dfile": None, "foff": None, "nbytes": None}
 _INT32 = np.iinfo(np.int32)
@@ -32,7 +33,7 @@ def time_series_of_row(row: Mapping[str, Any], records: Records | None = None) -
 
     Raises the UnitError that the records are, and Corrupt where they are not those of the row, or there are none.
     """
-    segment = segment_of(row, (row["samples"] or b"") if records is None else records)
+    segment = segment_of(row, (row.get("samples") or b"") if records is None else records)
     values = {name: row[name] for name in WF_TIME_SERIES.names if row.get(name) is not None and name != "samples"}
     values |= {name: _epoch(values[name]) for name in _TIMES & values.keys()}
     series = TimeSeries(segment.samples, values)
@@ -44,7 +45,8 @@ def row_of(series: TimeSeries, columns: Mapping[str, Any] | None = None) -> dict
     """A TimeSeries as a row that holds its samples, as miniSEED; columns that are given come before the metadata's.
 
     Samples that are all whole numbers of int32 are packed as such (Steim-2), others as float64: either way the row's samples
-    equal those of the TimeSeries. Times are rounded to the microsecond. Metadata that the table has no column for are not in
+    equal those of the TimeSeries. Times are rounded to the microsecond; MongoDB's ids become
+    text. Metadata that the table has no column for are not in
     the row; a column that may be null and that nobody gives is.
 
     Raises ValueError where the TimeSeries is dead or empty, a column that may not be null is given by nobody, or codes or rate
@@ -54,8 +56,9 @@ def row_of(series: TimeSeries, columns: Mapping[str, Any] | None = None) -> dict
         raise ValueError(f"{series!r} is dead or has no samples: no row of {WF_TIME_SERIES.name}")
     given = dict(series.metadata) | dict(columns or {}) | _PLACE | {"encoding": "miniseed", "samples": None}
     given |= {name: series.metadata[name] for name in ("starttime", "endtime", "sampling_rate", "npts")}
-    row = {name: given.get(name) for name in WF_TIME_SERIES.names}
+    row: dict[str, Any] = {name: given.get(name) for name in WF_TIME_SERIES.names}
     row |= {name: _datetime(row[name]) for name in _TIMES if row[name] is not None}
+    row |= {name: str(row[name]) for name in _TEXTS if row[name] is not None}
     if missing := sorted(name for name in _REQUIRED if row[name] is None):
         raise ValueError(f"{series!r} has no {', '.join(missing)}")
     name = channel(*(row[code] for code in Channel._fields))

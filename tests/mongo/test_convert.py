@@ -2,6 +2,7 @@ import bson
 import numpy as np
 import obspy
 import pytest
+from bson import ObjectId
 from obspy.core import AttribDict
 from obspy.signal.rotate import rotate2zne
 from seisbatch.mongo.convert import ensemble_of, seismogram_of, seismograms_of, stream_of, time_series_of, trace_of
@@ -44,6 +45,13 @@ class TestTraces:
     def test_a_trace_comes_back_as_it_was(self):
         before = trace("EHZ", rate=40.000016, location="00", calib=2.5, processing=["detrended"], snr={"rms": 3.5}, n=3)
         same(trace_of(time_series_of(before)), before)
+
+    def test_ids_of_mongodb_survive_a_visit_to_obspy(self):
+        series = time_series_of(trace("EHZ"))
+        series.metadata.update({"_id": ObjectId(), "source_id": ObjectId(), "snr": {"rms": [3.5], "peak": None}})
+        again = time_series_of(trace_of(series).filter("lowpass", freq=5.0))
+        assert not len(again.elog)
+        assert dict(again.metadata).items() >= dict(series.metadata).items()
 
     def test_whole_numbers_become_float64_without_loss(self):
         before = trace("EHZ")

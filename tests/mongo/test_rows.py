@@ -3,12 +3,15 @@ import io
 
 import numpy as np
 import obspy
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from bson import ObjectId
 from seisbatch.acquire.objects import Store, StoreSettings
 from seisbatch.mongo.data import TimeSeries
 from seisbatch.mongo.rows import row_of, time_series_of_row
 from seisbatch.outcome import Corrupt, Missing
+from seisbatch.reader.waveforms import read_waveforms
 from seisbatch.schema import WF_TIME_SERIES
 from seisbatch.sinks.samples import with_records
 
@@ -72,6 +75,19 @@ def test_a_row_comes_back_as_it_was(row):
     assert (trace.id, trace.stats.starttime, trace.stats.sampling_rate) == ("CI.CCC..HHZ", obspy.UTCDateTime(START), 100.0)
     assert trace.stats.mseed.encoding == "STEIM2"
     np.testing.assert_array_equal(trace.data, time_series_of_row(row).samples)
+
+
+def test_the_table_s_reader_reads_it(row, tmp_path):
+    series = time_series_of_row(row)
+    series.starttime += 3600
+    series.samples = 0.5 * series.samples
+    series.metadata["units"] = "half counts"
+    (tmp_path / "wf_TimeSeries").mkdir()
+    pq.write_table(pa.Table.from_batches([WF_TIME_SERIES.batch([row_of(series)])]), tmp_path / "wf_TimeSeries" / "part.parquet")
+    [trace] = read_waveforms(tmp_path, chan="HH?", source_id="ci38457511")
+    np.testing.assert_array_equal(trace.data, series.samples)
+    assert (trace.id, trace.stats.starttime) == ("CI.CCC..HHZ", obspy.UTCDateTime(START) + 3600)
+    assert (trace.stats.coordinates.latitude, trace.stats.source.time) == (35.5, obspy.UTCDateTime(START) - 10)
 
 
 @pytest.mark.parametrize("samples", [[0.5, -1.25, 1e-300], [0.0, 2.0**31, 1.0], [1.0, float("nan"), float("inf")]])

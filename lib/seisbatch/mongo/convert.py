@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from bson import ObjectId
 from obspy import Stream, Trace, UTCDateTime
 
 from seisbatch.mongo.data import Seismogram, SeismogramEnsemble, TimeSeries, TimeSeriesEnsemble
@@ -31,8 +32,8 @@ def time_series_of(trace: Trace) -> TimeSeries:
     """A trace as a TimeSeries; float64 samples are not copied.
 
     ``stats`` become metadata: ``net``, ``sta``, ``loc``, ``chan``, ``starttime`` and ``endtime`` (epoch seconds), ``delta``,
-    ``sampling_rate``, ``npts``, ``calib``, and every other one that is plain: text, numbers, lists and dicts of these, times as
-    epoch seconds. A ``response`` is left out; anything else that is not plain too, and the log says so.
+    ``sampling_rate``, ``npts``, ``calib``, and every other one that is plain: text, numbers, ids of MongoDB, lists and dicts of
+    these, times as epoch seconds. A ``response`` is left out; anything else that is not plain too, and the log says so.
 
     Raises ValueError where the samples are masked (a merged stream with gaps: split it), complex, or without a rate.
     """
@@ -57,8 +58,8 @@ def time_series_of(trace: Trace) -> TimeSeries:
 def trace_of(series: TimeSeries) -> Trace:
     """A TimeSeries as a trace with samples of its own; metadata that obspy has no name for become stats of the same name.
 
-    Metadata that are called as one of obspy's own stats (``station``) give way to it. Raises ValueError where it is dead: a
-    trace cannot tell.
+    Metadata that are called as one of obspy's own stats (``station``) give way to it. A trace has neither the log nor the
+    history. Raises ValueError where it is dead: a trace cannot tell.
     """
     if not series.live:
         raise ValueError(f"{series!r} is dead")
@@ -141,7 +142,7 @@ def _plain(value: Any) -> Any:
         return value.timestamp
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or isinstance(value, str | int | float | bool | bytes):
+    if value is None or isinstance(value, str | int | float | bool | bytes | ObjectId):
         return value
     if isinstance(value, list | tuple):
         elements = [_plain(element) for element in value]

@@ -65,8 +65,8 @@ def repair(document: Mapping[str, Any], rules: Rules) -> Repair:
     done = Repair()
     names = set(document)
     result: set[str] = set()
-    unchanged: dict[str, Any] = {"_id": {"$eq": document["_id"]}}
-    update: dict[str, dict[str, Any]] = {"$set": {}, "$unset": {}, "$rename": {}}
+    unchanged: dict[str, Any] = {"_id": document["_id"]}
+    update: dict[str, dict[str, Any]] = {"$set": {}, "$unset": {}, "$rename": {}, "$inc": {}}
     for key, value in document.items():
         name = schema.canonical(collection, rules.rename.get(key, key))
         in_conflict = name != key and name in names
@@ -84,18 +84,17 @@ def repair(document: Mapping[str, Any], rules: Rules) -> Repair:
             continue
         names.add(name)
         result.add(name)
-        new = value
         if wanted is not None and rules.retype and not is_of(value, wanted):
-            try:
-                if key == "_id":
-                    raise ValueError("an _id stays as it is")
-                new = converted(value, wanted)
-            except ValueError:
+            new = _converted(key, value, wanted)
+            if new is None:
                 done.unconvertible.append(key)
             else:
                 done.retyped.append(key)
                 unchanged[key] = {"$eq": value}
-                update["$set"][name] = new
+                if isinstance(value, int) and isinstance(new, float) and name == key:
+                    update["$inc"][key] = 0.0  # some servers leave an equal number of another type undone when it is set
+                else:
+                    update["$set"][name] = new
         if name != key:
             done.renamed.append(key)
             unchanged |= {key: unchanged.get(key, {"$exists": True}), name: {"$exists": False}}
@@ -106,7 +105,15 @@ def repair(document: Mapping[str, Any], rules: Rules) -> Repair:
     missing = schema.missing(dict.fromkeys(result), collection) if rules.delete_missing_required else ()
     if missing:
         absent = {name: {"$exists": False} for name in missing}
-        return Repair(DeleteOne({"_id": {"$eq": document["_id"]}, **absent}))
+        return Repair(DeleteOne({"_id": document["_id"], **absent}))
     if update := {operator: about for operator, about in update.items() if about}:
         done.operation = UpdateOne(unchanged, update)
     return done
+
+
+def _converted(key: str, value: Any, wanted: str) -> Any:
+    """A value as another type; None where it cannot be, as no ``_id`` can."""
+    try:
+        return None if key == "_id" else converted(value, wanted)
+    except ValueError:
+        return None

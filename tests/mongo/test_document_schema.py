@@ -308,6 +308,10 @@ def test_a_file_of_ones_own_adds_and_overrides(tmp_path):
         ("[site.fields]\n'a.b' = 'int'", ["collection 'site', field 'a.b'"]),
         ("[site.fields]\n'$where' = 'string'", ["field '$where'"]),
         ("[site.fields]\nx = { type = 'ObjectId', reference = 'no' }", ["field 'x'", "'no', which is not there"]),
+        (
+            "[site.fields]\nx = { type = 'list', reference = 'source' }",
+            ["field 'x'", "an id is ObjectId, string, int, not list"],
+        ),
     ],
 )
 def test_a_wrong_file_is_told_with_its_place(tmp_path, text, problems):

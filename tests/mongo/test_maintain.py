@@ -90,14 +90,36 @@ def test_references_of_many_documents(mongo_database, monkeypatch):
         assert reports[document["_id"]].references == expected
 
 
+def test_references_by_ids_of_ones_own(mongo_database, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        """
+        [shot]
+        kind = "normalising"
+        fields._id = { type = "int" }
+        [wf_TimeSeries.fields]
+        shot_id = { type = "int", reference = "shot" }
+        site_id = { type = "string" }
+        """
+    )
+    mongo_database.shot.insert_many([{"_id": 1}, {"_id": Int64(2)}])
+    mongo_database.site.insert_one({"_id": "FUR"})
+    there = [datum(shot_id=Int64(1)), datum(shot_id=2, site_id="FUR")]
+    not_there = [datum(shot_id=3), datum(shot_id="1"), datum(shot_id=True)]
+    mongo_database.wf_TimeSeries.insert_many(there + not_there)
+    reports = {one.id: one.references for one in verify(mongo_database, load_schema(path), "wf_TimeSeries")}
+    assert [reports[one["_id"]] for one in there] == [(), ()]
+    assert [reports[one["_id"]] for one in not_there] == [("shot_id",)] * 3
+
+
 def test_references_that_are_no_ids(mongo_database):
-    """A regular expression would match every document, where it is taken for a pattern; text is no ObjectId."""
+    """Values of other types, of which a regular expression could be taken for a search."""
     site = ObjectId()
     mongo_database.site.insert_many([{"_id": site}, {"_id": "FUR"}])
-    wrong = [datum(site_id=value) for value in (Regex("."), None, str(site), {"$gt": ""}, [site])]
+    wrong = [datum(site_id=value) for value in (Regex("."), None, str(site), {"gt": ""}, [site], "FUR")]
     mongo_database.wf_TimeSeries.insert_many(wrong)
     reports = found(mongo_database)
-    assert [reports[one["_id"]].references for one in wrong] == [("site_id",)] * 5
+    assert [reports[one["_id"]].references for one in wrong] == [("site_id",)] * 6
     assert all(reports[one["_id"]].types for one in wrong)
 
 

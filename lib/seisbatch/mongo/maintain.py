@@ -6,15 +6,15 @@ Documents pass one by one: what is held of them is what was found, of :data:`BAT
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from bson import Regex
 from pymongo import DeleteOne, UpdateOne
 from pymongo.database import Database
 
 from seisbatch.mongo.connect import Document
 from seisbatch.mongo.document_schema import Kind, Mode, Problem, Schema
+from seisbatch.mongo.document_types import is_of
 from seisbatch.mongo.repair import Repair, Rules, repair
 
 BATCH = 500
@@ -31,7 +31,7 @@ class Verified:
     types: tuple[Problem, ...] = ()
     """Values of wrong types."""
     references: tuple[str, ...] = ()
-    """Fields that refer to documents that are not there."""
+    """Fields that refer to documents that are not there, or by a value that is no id of theirs as its type is wrong."""
     undefined: tuple[str, ...] = ()
     """Keys that the schema does not know."""
 
@@ -67,13 +67,16 @@ def _verified(
     batch: list[tuple[Verified, Mapping[str, Any]]] = []
     with database[collection].find(query, batch_size=BATCH) as documents:
         for document in documents:
+            ids = {key: document[key] for key in references if key in document}
+            wrong = tuple(key for key, one in ids.items() if not is_of(one, str(schema.type_of(collection, key))))
             found = Verified(
                 document["_id"],
                 missing=schema.missing(document, collection) if "missing" in tests else (),
                 types=schema.checked(document, collection, Mode.PEDANTIC).problems if "types" in tests else (),
+                references=wrong,
                 undefined=schema.undefined(document, collection) if "undefined" in tests else (),
             )
-            batch.append((found, {key: document[key] for key in references if key in document}))
+            batch.append((found, {key: one for key, one in ids.items() if key not in wrong}))
             if len(batch) == BATCH:
                 yield from _with_references(database, references, batch)
                 batch = []
@@ -85,21 +88,12 @@ def _with_references(
 ) -> Iterator[Verified]:
     there: dict[str, set[Any]] = {}
     for target in set(references.values()):
-        wanted = [ids[key] for _, ids in batch for key in ids if references[key] == target]
-        # a regular expression in $in is no value but a search through the whole collection
-        distinct = list({_identity(one): one for one in wanted if not isinstance(one, Regex)}.values())
-        found = database[target].find({"_id": {"$in": distinct}}, {"_id": True}) if distinct else ()
-        there[target] = {_identity(one["_id"]) for one in found}
+        wanted = {one for _, ids in batch for key, one in ids.items() if references[key] == target}
+        found = database[target].find({"_id": {"$in": list(wanted)}}, {"_id": True}) if wanted else ()
+        there[target] = {one["_id"] for one in found}
     for verified, ids in batch:
-        dangling = tuple(key for key, one in ids.items() if _identity(one) not in there[references[key]])
-        yield Verified(verified.id, verified.missing, verified.types, dangling, verified.undefined)
-
-
-def _identity(value: Any) -> tuple[type, Any]:
-    """What tells an id from others, of whatever type it is; numbers are one type, as they are to MongoDB."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float, value
-    return type(value), repr(value)
+        dangling = (key for key, one in ids.items() if one not in there[references[key]])
+        yield replace(verified, references=(*verified.references, *dangling))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ KINDS = ("waveforms", "normalising", "log")
 GRIDFS = "fs.files"
 """The collection of GridFS that ids of samples refer to; MongoDB's drivers know its documents, not the schema."""
 ID: Mapping[str, Any] = {"type": "ObjectId", "required": True, "read_only": True}
+IDS = ("ObjectId", "string", "int")
+"""Types of fields that refer to other documents."""
 LARGEST = 1_000_000
 """Bytes of a file; more is no schema."""
 
@@ -132,6 +134,8 @@ def _check_fields(fields: Mapping[str, Mapping[str, Any]], collections: Iterable
         reference = about.get("reference")
         if reference is not None and reference not in (*collections, GRIDFS):
             raise SchemaError(f"{here}: it refers to the collection {reference!r}, which is not there")
+        if reference is not None and about["type"] not in IDS:
+            raise SchemaError(f"{here}: an id is {', '.join(IDS)}, not {about['type']}")
         for alias in about.get("aliases", ()):
             if alias in taken:
                 raise SchemaError(f"{here}: its alias {alias!r} is {taken[alias]} already")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import obspy
 import pytest
 from bson import Int64, ObjectId, Regex
 from gridfs import GridFS
 from pymongo import UpdateOne
 from seisbatch.mongo import maintain
+from seisbatch.mongo.catalog import save_catalog
 from seisbatch.mongo.document_schema import load_schema
 from seisbatch.mongo.maintain import Cleaned, clean, verify
 from seisbatch.mongo.repair import Rules, repair
+from seisbatch.mongo.stations import save_inventory
 
 SCHEMA = load_schema()
 
@@ -309,3 +313,17 @@ def test_renames_that_cannot_be(untidy, rename, problem):
     with pytest.raises(ValueError, match=problem):
         clean(untidy, SCHEMA, "wf_TimeSeries", rename=rename, drop_undefined=True, dry_run=False)
     assert everything(untidy) == before
+
+
+def test_what_is_saved_here_is_sound_and_left_by_a_cleaning(mongo_database):
+    data = Path(obspy.__path__[0])
+    save_inventory(mongo_database, data / "core/data/BW_GR_misc.xml", mspass_pickles=True)
+    save_catalog(mongo_database, data / "io/quakeml/tests/data/neries_events.xml", mspass_pickles=True)
+    for collection in ("site", "channel", "source"):
+        verified = found(mongo_database, collection)
+        assert verified
+        assert all(one.sound for one in verified.values()), next(one for one in verified.values() if not one.sound)
+        before = everything(mongo_database)
+        cleaned = clean(mongo_database, SCHEMA, collection, drop_undefined=True, delete_missing_required=True, dry_run=False)
+        assert cleaned == Cleaned(documents=len(verified))
+        assert everything(mongo_database) == before

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "steps": (TABLES, FOR_BYTES | {"pyarrow"}),
     "sinks": (TABLES, FOR_BYTES | {"pyarrow", "pyasdf"}),
     "reader": (TABLES, {"numpy", "obspy", "pyarrow", "xarray"}),
-    "mongo": (TABLES, FOR_BYTES | {"pyarrow", "pymongo", "bson"}),  # bson comes with pymongo
+    "mongo": (TABLES, FOR_BYTES | {"pyarrow", "pymongo", "bson", "gridfs"}),  # two that come with pymongo
     "report": (TABLES | {"mongo"}, FOR_BYTES | {"pyarrow", "pymongo", "matplotlib"}),
     "plan": (EVERYTHING, EVERYTHING),
     "app": (EVERYTHING, EVERYTHING),

@@ -1,0 +1,131 @@
+"""Samples where MsPASS keeps them: in GridFS, or in files that a document names by ``dir``, ``dfile`` and ``foff``.
+
+Both hold float64 as the machine has it. Of three components GridFS holds one after another, a binary file the three samples of
+each instant together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from bson import ObjectId
+from gridfs import GridFSBucket
+from gridfs.errors import CorruptGridFile, NoFile
+
+from seisbatch.acquire.miniseed import decode
+from seisbatch.mongo.connect import Document
+from seisbatch.outcome import Corrupt, Denied, Missing, Rejected, RunError, is_out_of_space
+
+GRIDFS, FILE = "gridfs", "file"
+BINARY = "binary"
+ITEM_BYTES = 8
+
+Samples = npt.NDArray[np.float64]
+
+
+def put_gridfs(bucket: GridFSBucket, samples: Samples) -> Document:
+    """Put samples, shape (npts,) or (3, npts), into GridFS; the fields of a document that say so."""
+    gridfs_id = ObjectId()
+    bucket.upload_from_stream_with_id(gridfs_id, "", np.ascontiguousarray(samples, np.float64).tobytes())
+    return {"storage_mode": GRIDFS, "gridfs_id": gridfs_id}
+
+
+def append_file(folder: str | Path, name: str, samples: Samples) -> Document:
+    """Add samples, shape (npts,) or (3, npts), to the end of a file; the fields of a document that say where they are.
+
+    Raises Denied where the file may not be written, RunError where the disk is full, ValueError where the name is none of a
+    file in the folder.
+    """
+    if not name or name in (".", "..") or "/" in name or "\0" in name:
+        raise ValueError(f"{name!r} is no name of a file in {folder}")
+    body = np.ascontiguousarray(np.asarray(samples, np.float64).T).tobytes()
+    place = Path(folder).expanduser().absolute()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with (place / name).open("ab") as file:
+            offset = file.seek(0, os.SEEK_END)
+            file.write(body)
+    except PermissionError as error:
+        raise Denied(f"{place / name}: {error.strerror}") from None
+    except OSError as error:
+        if is_out_of_space(error):
+            raise RunError(f"no space left to write {place / name}") from None
+        raise
+    return {"storage_mode": FILE, "dir": str(place), "dfile": name, "foff": offset, "nbytes": len(body), "format": BINARY}
+
+
+def read_samples(bucket: GridFSBucket, document: Mapping[str, Any], n_components: int = 1) -> Samples:
+    """The samples that a document names: float64, shape (npts,), or (3, npts) for three components.
+
+    Raises Missing where they are gone, Denied where they may not be read, Corrupt where they are not ``npts`` samples, Rejected
+    of a ``storage_mode`` or format that is not read.
+    """
+    npts = document.get("npts")
+    if not isinstance(npts, int) or isinstance(npts, bool) or npts < 0:
+        raise Corrupt(f"npts is {npts!r}, not a number of samples")
+    mode, form = document.get("storage_mode"), str(document.get("format", BINARY))
+    if mode == GRIDFS:
+        return _of_bytes(_from_gridfs(bucket, document.get("gridfs_id")), npts, n_components).reshape(
+            _shape(npts, n_components)
+        )
+    if mode != FILE:
+        raise Rejected(f"illegal storage_mode {mode!r}: samples are read from {GRIDFS} and from a {FILE}")
+    if form == BINARY:
+        body = _from_file(document, ITEM_BYTES * npts * n_components)
+        together = _of_bytes(body, npts, n_components).reshape(npts, n_components).T
+        return np.ascontiguousarray(together).reshape(_shape(npts, n_components))
+    if form.lower() == "mseed" and n_components == 1:
+        return _of_records(_from_file(document, document.get("nbytes")), npts)
+    raise Rejected(f"files of format {form!r} are not read, of {n_components} components")
+
+
+def _shape(npts: int, n_components: int) -> tuple[int, ...]:
+    return (npts,) if n_components == 1 else (n_components, npts)
+
+
+def _of_bytes(body: bytes, npts: int, n_components: int) -> Samples:
+    expected = ITEM_BYTES * npts * n_components
+    if len(body) != expected:
+        raise Corrupt(f"{len(body)} bytes, not the {expected} of {npts} samples of {n_components} components")
+    return np.frombuffer(body, np.float64).copy()
+
+
+def _of_records(body: bytes, npts: int) -> Samples:
+    segments = [segment for found in decode(body).values() for segment in found]
+    if len(segments) != 1 or len(segments[0].samples) != npts:
+        told = [len(segment.samples) for segment in segments]
+        raise Corrupt(f"the records hold segments of {told[:5]} samples, not one of {npts}")
+    return np.asarray(segments[0].samples, np.float64)
+
+
+def _from_gridfs(bucket: GridFSBucket, gridfs_id: Any) -> bytes:
+    try:
+        with bucket.open_download_stream(gridfs_id) as stream:
+            return bytes(stream.read())
+    except NoFile:
+        raise Missing(f"no samples in GridFS under {gridfs_id!r}") from None
+    except CorruptGridFile as error:
+        raise Corrupt(f"samples in GridFS under {gridfs_id!r}: {error}") from None
+
+
+def _from_file(document: Mapping[str, Any], n_bytes: Any) -> bytes:
+    folder, name, offset = (document.get(key, there) for key, there in (("dir", ""), ("dfile", ""), ("foff", 0)))
+    if not all(isinstance(number, int) and number >= 0 for number in (offset, n_bytes)):
+        raise Corrupt(f"foff {offset!r} and nbytes {n_bytes!r} are no place in a file")
+    path = Path(str(folder), str(name))
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            body = file.read(n_bytes)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise Missing(f"{path}: {error.strerror}") from None
+    except PermissionError as error:
+        raise Denied(f"{path}: {error.strerror}") from None
+    if len(body) != n_bytes:
+        raise Corrupt(f"{path} ends {n_bytes - len(body)} bytes before the samples from byte {offset} on do")
+    return body

@@ -12,6 +12,8 @@ from gridfs import GridFSBucket
 from seisbatch.mongo.storage import append_file, put_gridfs, read_samples
 from seisbatch.outcome import Corrupt, Missing, Rejected
 
+from tests.mongo.mspass_documents import mspass_document
+
 ONE = np.random.default_rng(0).normal(size=70_000)
 THREE = np.random.default_rng(1).normal(size=(3, 41))
 
@@ -77,3 +79,14 @@ def test_a_name_that_leaves_its_folder_is_refused(tmp_path):
     for name in ("", "..", "a/b", "../x"):
         with pytest.raises(ValueError, match="no name of a file"):
             append_file(tmp_path, name, ONE)
+
+
+def test_samples_that_mspass_wrote(mongo_database, bucket):
+    """They are those of obspy's example of the same station."""
+    document = mspass_document("wf_TimeSeries: storage_mode gridfs, straight after save_data")
+    for collection in ("fs.files", "fs.chunks"):
+        mongo_database[collection].insert_one(mspass_document(collection))
+    (trace,) = obspy.read().select(channel="EHZ")
+    samples = read_samples(bucket, document)
+    np.testing.assert_array_equal(samples, trace.data)
+    assert (trace.stats.starttime.timestamp, trace.stats.station) == (document["starttime"], document["sta"])

@@ -104,3 +104,20 @@ def from_datetime(instant: dt.datetime) -> int:
     aware = instant if instant.tzinfo else instant.replace(tzinfo=dt.UTC)
     delta = aware - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     return (delta.days * DAY_SECONDS + delta.seconds) * SECOND_NS + delta.microseconds * 1000
+
+
+_LEAP_SECONDS = (
+    *((year, 1) for year in (*range(1973, 1981), 1988, 1990, 1991, 1996, 1999, 2006, 2009, 2017)),
+    *((year, 7) for year in (1972, 1981, 1982, 1983, 1985, 1992, 1993, 1994, 1997, 2012, 2015)),
+)
+"""Years and months before the first day of which a leap second was inserted (IERS Bulletin C)."""
+_AFTER_LEAP_SECONDS_NS = tuple(day_start_ns(dt.date(year, month, 1)) for year, month in _LEAP_SECONDS)
+
+
+def spans_leap_second(start_ns: int, end_ns: int) -> bool:
+    """Whether a leap second is between two instants: times between them are then off by one, in some records or programs.
+
+    >>> spans_leap_second(day_start_ns(dt.date(2016, 12, 31)), day_start_ns(dt.date(2017, 1, 1)))
+    True
+    """
+    return any(start_ns < after <= end_ns + SECOND_NS for after in _AFTER_LEAP_SECONDS_NS)

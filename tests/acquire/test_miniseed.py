@@ -28,6 +28,7 @@ from obspy import UTCDateTime
 from pymseed import MS3Record
 from seisbatch.acquire import miniseed
 from seisbatch.acquire.miniseed import decode
+from seisbatch.acquire.scan import scan
 from seisbatch.names import parse_channel
 from seisbatch.outcome import Corrupt, Rejected, UnitError
 
@@ -478,3 +479,16 @@ def test_workers_that_decode_at_the_same_time() -> None:
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+@pytest.mark.parametrize("day", ["2016-12-31", "2015-12-31"])
+def test_a_day_that_ends_with_a_leap_second(day):
+    """The last record reaches beyond midnight; the rate is the recorder's, not a second's worth off."""
+    start_ns = UTCDateTime(day).ns
+    data = records(signal(20 * 86_400 + 40), rate=20.0, start_ns=start_ns)
+    ((segment,),) = decode(data).values()
+    assert abs(segment.rate / 20.0 - 1) < 1e-9
+    pieces = list(scan(data))
+    assert pieces[0].start_ns == start_ns
+    assert sum(piece.n_samples for piece in pieces) == 20 * 86_400 + 40
+    assert abs(pieces[-1].last_ns - start_ns - 86_401.95 * 1e9) < 1e9 + 1e6

@@ -16,7 +16,7 @@ from pymseed import MS3Record, MS3TraceList, PymseedError, configure_logging, so
 from seisbatch.names import Channel, channel
 from seisbatch.outcome import Corrupt, Rejected
 from seisbatch.process.segments import Segment
-from seisbatch.times import SECOND_NS
+from seisbatch.times import SECOND_NS, spans_leap_second
 
 MEASURED_SECONDS = 3600
 """Segments at least this long have their rate measured from their time tags (resolution 100 microseconds)."""
@@ -46,7 +46,8 @@ def decode(data: Any, wanted: Callable[[Channel], bool] | None = None) -> dict[C
     """Every segment of every channel in an object, miniSEED 2 or 3; of channels that are not ``wanted`` none.
 
     ``data`` is any buffer. Records are joined within half a sample of the time expected, as libmseed does. A segment of at
-    least an hour carries the rate that its first and last time tags give, a shorter one that of its header. Samples are
+    least an hour carries the rate that its first and last time tags give, a shorter one, or one with a leap second in it, that
+    of its header. Samples are
     int32, float32 or float64, as recorded. A channel whose records hold no samples has no segments.
 
     Raises Corrupt where the object is empty, is not miniSEED, is cut within a record, holds anything between records, or
@@ -267,7 +268,7 @@ def _header(segment: Any) -> Header:
     if not 0 < rate < MAX_RATE or n_samples < 0:
         raise Corrupt(f"headers give {n_samples} samples at {rate} Hz")
     seconds = (segment.endtime - segment.starttime) / SECOND_NS
-    if seconds >= MEASURED_SECONDS:
+    if seconds >= MEASURED_SECONDS and not spans_leap_second(segment.starttime, segment.endtime):
         rate = (n_samples - 1) / seconds
     return Header(segment.starttime, rate, n_samples, np.dtype(_DTYPES[kind]))
 

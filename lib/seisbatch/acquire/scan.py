@@ -52,16 +52,17 @@ def scan(data: Any) -> Iterator[RecordedPiece]:
                 if record.sourceid != source:
                     source = record.sourceid
                     name = channel(*sourceid2nslc(source))
+                last_ns = record.starttime + round((n_samples - 1) * SECOND_NS / rate)  # without a leap second between
                 if piece is not None and _continues(piece, name, record.starttime, rate, offset):
                     piece.n_samples += n_samples
                     piece.n_bytes += length
-                    piece.last_ns = record.endtime
+                    piece.last_ns = last_ns
                     if length != piece.record_bytes:
                         piece.record_bytes = None
                 else:
                     if piece is not None:
                         yield piece
-                    piece = RecordedPiece(name, record.starttime, record.endtime, rate, n_samples, offset, length, length)
+                    piece = RecordedPiece(name, record.starttime, last_ns, rate, n_samples, offset, length, length)
             offset += length
     except (PymseedError, ValueError, OverflowError) as error:
         raise Corrupt(f"byte {offset}: {' '.join(str(error).split())}"[:200]) from None

@@ -91,6 +91,13 @@ class Result(Generic[T]):
     reason: str
     seconds: float
 
+    @property
+    def error(self) -> UnitError:
+        """What the work ended with, where it has no value, to be raised or handed on."""
+        error = UnitError(self.reason)
+        error.outcome = self.outcome
+        return error
+
 
 def guard(work: Callable[[], T]) -> Result[T]:
     """Run the work of one unit and turn whatever it raises into an outcome.

@@ -17,7 +17,7 @@ from seisbatch.outcome import Missing, UnitError
 from seisbatch.process.pieces import cut
 from seisbatch.process.segments import Segment
 from seisbatch.sinks.samples import segment_of
-from seisbatch.steps.window_objects import ObjectRequest, pieces_of
+from seisbatch.steps.window_objects import ObjectRequest, pieces_of, read_ahead
 from seisbatch.times import to_datetime
 
 SECOND = 10**9
@@ -303,6 +303,21 @@ def test_real_files(store: Store) -> None:
                 ranged += 1
                 assert_same(pieces(found.body, start_ns, end_ns), pieces(data, start_ns, end_ns))
     assert ranged > 150
+
+
+def test_what_nobody_foresaw_is_of_one_object_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in "abc":
+        store.put(key, MADE["records of 512"])
+    own = store.tail
+
+    def tail(key: str, length: int) -> object:
+        return {}[key] if key == "b" else own(key, length)
+
+    monkeypatch.setattr(store, "tail", tail)
+    span = Span(START_NS + 3600 * SECOND, START_NS + 3700 * SECOND)
+    requests = [ObjectRequest(key, Channel("CI", "CCA", "", "BHN"), span, A_DAY) for key in ("a", "b", "../c", "c", "d")]
+    found = [item.outcome if isinstance(item, UnitError) else "ok" for item in read_ahead(store, requests, 1 << 28)]
+    assert found == ["ok", "failed", "corrupt", "ok", "missing"]
 
 
 def test_small_empty_and_absent_objects(store: Store) -> None:

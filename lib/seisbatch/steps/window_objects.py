@@ -14,11 +14,11 @@ import numpy as np
 from seisbatch.acquire.ahead import Budget
 from seisbatch.acquire.chunks import record_chunks
 from seisbatch.acquire.miniseed import decode, decode_each
-from seisbatch.acquire.objects import Replaced, Store
+from seisbatch.acquire.objects import Replaced, Store, check_key
 from seisbatch.acquire.pack import cut_records
 from seisbatch.acquire.window import Piece, Records, Span, read_pieces, read_records
 from seisbatch.names import Channel
-from seisbatch.outcome import Corrupt, UnitError
+from seisbatch.outcome import Corrupt, UnitError, guard
 from seisbatch.process.pieces import cut, numbers_inside
 from seisbatch.process.segments import Segment
 from seisbatch.times import DAY_NS, day_start_ns
@@ -73,13 +73,10 @@ def read_ahead(store: Store, requests: Sequence[ObjectRequest], max_bytes: int) 
 
     def read(number: int, request: ObjectRequest) -> Found:
         try:
-            return _read(store, request, max_bytes // 2 // IN_FLIGHT, lambda size: budget.take(number, size))
-        except UnitError as error:
-            return error
-        except ValueError as error:
-            return Corrupt(str(error))
+            done = guard(lambda: _read(store, request, max_bytes // 2 // IN_FLIGHT, lambda size: budget.take(number, size)))
         finally:
             budget.leave(number)
+        return done.error if done.value is None else done.value
 
     with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="window") as pool:
         try:
@@ -104,6 +101,10 @@ def _consume(waiting: deque[tuple[int, Future[Found]]], budget: Budget) -> Itera
 
 
 def _read(store: Store, request: ObjectRequest, range_bytes: int, take: Callable[[int], bool]) -> Found:
+    try:
+        check_key(request.key)
+    except ValueError as error:
+        raise Corrupt(str(error)) from None
     if request.name is not None:
         found = _pieces(store, request, range_bytes) or read_records(
             store, request.key, request.name, request.span, supposed=request.day, max_bytes=range_bytes

@@ -265,9 +265,7 @@ class WindowOf:
 def _raise(done: Result[Any]) -> None:
     """Raise what a guarded part ended with."""
     if done.outcome is not Outcome.OK:
-        error = UnitError(done.reason)
-        error.outcome = done.outcome
-        raise error
+        raise done.error
 
 
 def window_label(start_ns: int) -> str:

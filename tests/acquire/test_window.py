@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from seisbatch.times import to_datetime
 
 SECOND = 10**9
 DAY = 86_400 * SECOND
+START_2056_NS = (86 * 365 + 22) * DAY
+"""2056-01-02T00:00:00"""
 A_DAY = Span(START_NS, START_NS + DAY)
 
 
@@ -45,6 +48,15 @@ def by_start(*runs: bytes, length: int) -> bytes:
     """The records of some runs, by their times: of the same channel, side by side."""
     cut_up = [run[at : at + length] for run in runs for at in range(0, len(run), length)]
     return b"".join(sorted(cut_up, key=lambda record: record[20:30]))
+
+
+def with_header_rate(data: bytes, rate: int, length: int = 512) -> bytes:
+    """Records of 1 Hz with a blockette 100, which tells so and holds, and another rate in their headers."""
+    out = np.frombuffer(data, np.uint8).reshape(-1, length).copy()
+    assert not out[:, 56:64].any()  # there is room
+    for at, field in ((32, struct.pack(">hh", rate, 1)), (39, b"\2"), (50, b"\0\x38"), (56, struct.pack(">HHf", 100, 0, 1.0))):
+        out[:, at : at + len(field)] = np.frombuffer(field, np.uint8)
+    return out.tobytes()
 
 
 def whole_blocks(run: bytes, length: int) -> bytes:
@@ -79,6 +91,8 @@ def made_files() -> dict[str, bytes]:
     files["lengths change"] = whole_blocks(records(day[:86_400], rate=1.0), 4096) + records(
         day[:800_000], rate=20.0, length=4096, start_ns=START_NS + 86_400 * SECOND
     )
+    files["a rate of the header's own"] = with_header_rate(records(day[:259_200], rate=1.0), 100)
+    files["in 2056"] = records(day, rate=20.0, start_ns=START_2056_NS)  # a year that is the same in either byte order
     files["floats"] = records(np.sin(np.arange(400_000)), rate=20.0, encoding="float32", length=4096)
     return files
 
@@ -249,6 +263,19 @@ def test_pieces_of_another_version_are_refused(store: Store) -> None:
     first = Span(START_NS, START_NS + SECOND)
     assert read_pieces(store, "k", channel, first, [piece], version=None, max_bytes=1 << 40) is None
     assert read_pieces(store, "k", channel, span, [piece], version=None, max_bytes=1000) is None
+
+
+def test_pieces_are_no_more_bytes_together_than_may_be_read(store: Store) -> None:
+    data = MADE["gaps"]
+    store.put("k", data)
+    pieces = [Piece(found.start_ns, found.last_ns, found.offset, found.n_bytes, found.record_bytes) for found in scan(data)]
+    most = max(piece.n_bytes for piece in pieces)
+    assert most < 0.8 * len(data)
+    for max_bytes, is_read in ((len(data) + 10_000, True), (0.9 * len(data), False), (most, False)):
+        found = read_pieces(
+            store, "k", Channel("CI", "CCA", "", "BHN"), A_DAY, pieces, version=None, max_bytes=int(max_bytes)
+        )  # fmt: skip
+        assert (found is not None) == is_read
 
 
 @pytest.mark.parametrize("name", WHOLE_ONLY)

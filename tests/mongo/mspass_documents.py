@@ -13,12 +13,17 @@ FILE = "mspass_documents.json"
 NAMES = {bool: "bool", int: "int", float: "double", str: "string", bytes: "binary", ObjectId: "objectId"}
 
 
-def mspass_document(title):
-    """A document by its title in the file; the test is skipped where the shared folder is not there."""
+def mspass_documents():
+    """Every document by its title, with its collection; the test is skipped where the shared folder is not there."""
     shared = Path(os.environ.get("SEISBATCH_TEST_DATA", HERE.parent / "shared" / "data")).parent / FILE
     if not shared.is_file():
         pytest.skip(f"no {FILE} beside the test data: set SEISBATCH_TEST_DATA")
-    return json_util.loads(shared.read_text(), json_options=json_util.CANONICAL_JSON_OPTIONS)[title]["document"]
+    return json_util.loads(shared.read_text(), json_options=json_util.CANONICAL_JSON_OPTIONS)
+
+
+def mspass_document(title):
+    """A document by its title."""
+    return mspass_documents()[title]["document"]
 
 
 def bson_types(value):

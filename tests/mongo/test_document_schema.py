@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bson import Decimal128, Int64, ObjectId, json_util
+from bson import Decimal128, Int64, ObjectId
 from seisbatch.mongo.document_schema import load_schema
 from seisbatch.mongo.schema_file import SchemaError
 from seisbatch.outcome import RunError
 
-SHARED = Path(os.environ.get("SEISBATCH_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")).parent
-MSPASS = SHARED / "mspass_documents.json"
+from tests.mongo.mspass_documents import mspass_documents
+
 HEX = "6b04d0534ec34db51fab873f"
 
 
@@ -31,11 +30,9 @@ def schema():
 @pytest.fixture(scope="module")
 def mspass(schema):
     """What mspasspy wrote in a live run, with the types it has there: (collection, document)."""
-    if not MSPASS.is_file():
-        pytest.skip("no documents of mspasspy: set SEISBATCH_TEST_DATA")
-    options = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL)
-    every = json_util.loads(MSPASS.read_text(), json_options=options).values()
-    return [(one["collection"], one["document"]) for one in every if one["collection"] in schema.collections]
+    return [
+        (one["collection"], one["document"]) for one in mspass_documents().values() if one["collection"] in schema.collections
+    ]
 
 
 def test_documents_of_mspasspy_are_whole_and_of_the_right_types(schema, mspass):

@@ -5,6 +5,7 @@ They hold data and keep them consistent; they do no processing.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -20,7 +21,7 @@ from seisbatch.mongo.sampling import ORIENTATION, TIMING, OrientedMetadata, Samp
 Samples = npt.NDArray[np.float64]
 
 
-class Datum:
+class Datum(ABC):
     """What :class:`TimeSeries` and :class:`Seismogram` share.
 
     ``metadata`` holds every name and value, ``elog`` what went wrong, ``history`` the steps that made it. A datum that is not
@@ -69,8 +70,9 @@ class Datum:
         self.metadata.resize(self.npts)
 
     @staticmethod
+    @abstractmethod
     def _checked(samples: npt.ArrayLike) -> Samples:
-        raise NotImplementedError
+        """Samples as float64; ValueError where they are not of the shape."""
 
     @property
     def npts(self) -> int:

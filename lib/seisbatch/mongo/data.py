@@ -53,6 +53,10 @@ class Datum(ABC):
         self.elog.post(algorithm, message, badness)
         self.live = False
 
+    def discard_samples(self) -> None:
+        """Throw the samples of a dead datum away, as saving it does; the metadata still tell how many there were."""
+        self._samples = np.ascontiguousarray(self._samples[..., :0])
+
     @property
     def metadata(self) -> Metadata:
         return self._metadata

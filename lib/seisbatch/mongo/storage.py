@@ -6,6 +6,7 @@ each instant together.
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +17,17 @@ import numpy.typing as npt
 from bson import ObjectId
 from gridfs import GridFSBucket
 from gridfs.errors import CorruptGridFile, NoFile
+from pymseed import PymseedError
 
 from seisbatch.acquire.miniseed import decode
+from seisbatch.acquire.pack import pack
 from seisbatch.mongo.connect import Document
+from seisbatch.names import Channel
 from seisbatch.outcome import Corrupt, Denied, Missing, Rejected, RunError, is_out_of_space
+from seisbatch.process.segments import Segment
 
 GRIDFS, FILE = "gridfs", "file"
-BINARY = "binary"
+BINARY, MINISEED = "binary", "MSEED"
 ITEM_BYTES = 8
 
 Samples = npt.NDArray[np.float64]
@@ -41,13 +46,29 @@ def append_file(folder: str | Path, name: str, samples: Samples) -> Document:
     Raises Denied where the file may not be written, RunError where the disk is full, ValueError where the name is none of a
     file in the folder.
     """
+    return _append(folder, name, np.ascontiguousarray(np.asarray(samples, np.float64).T).tobytes()) | {"format": BINARY}
+
+
+def append_miniseed(folder: str | Path, name: str, channel: Channel, segment: Segment) -> Document:
+    """Add a segment's records of miniSEED to the end of a file, as :func:`append_file` does samples.
+
+    Raises ValueError too where codes or rate are none that miniSEED holds.
+    """
+    try:
+        records = pack(channel, segment)
+    except PymseedError as error:
+        raise ValueError(f"it does not fit into miniSEED: {error}") from None
+    return _append(folder, name, records) | {"format": MINISEED}
+
+
+def _append(folder: str | Path, name: str, body: bytes) -> Document:
     if not name or name in (".", "..") or "/" in name or "\0" in name:
         raise ValueError(f"{name!r} is no name of a file in {folder}")
-    body = np.ascontiguousarray(np.asarray(samples, np.float64).T).tobytes()
     place = Path(folder).expanduser().absolute()
     try:
         place.mkdir(parents=True, exist_ok=True)
         with (place / name).open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # two writers' samples, one after the other
             offset = file.seek(0, os.SEEK_END)
             file.write(body)
     except PermissionError as error:
@@ -56,7 +77,7 @@ def append_file(folder: str | Path, name: str, samples: Samples) -> Document:
         if is_out_of_space(error):
             raise RunError(f"no space left to write {place / name}") from None
         raise
-    return {"storage_mode": FILE, "dir": str(place), "dfile": name, "foff": offset, "nbytes": len(body), "format": BINARY}
+    return {"storage_mode": FILE, "dir": str(place), "dfile": name, "foff": offset, "nbytes": len(body)}
 
 
 def read_samples(bucket: GridFSBucket, document: Mapping[str, Any], n_components: int = 1) -> Samples:

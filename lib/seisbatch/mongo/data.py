@@ -213,11 +213,12 @@ D = TypeVar("D", bound=Datum)
 
 @dataclass
 class Ensemble(Generic[D]):
-    """Data that belong together, with metadata and a log of the whole."""
+    """Data that belong together, with metadata and a log of the whole; ``dead`` are those that could not be read."""
 
     members: list[D] = field(default_factory=list)
     metadata: Metadata = field(default_factory=Metadata)
     elog: ErrorLog = field(default_factory=ErrorLog)
+    dead: list[D] = field(default_factory=list)
 
     def metadata_to_members(self) -> None:
         """Copy the ensemble's metadata to each member, whose own of the same name they replace.

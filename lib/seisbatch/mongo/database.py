@@ -5,7 +5,7 @@ The methods are those that MsPASS's users know, of the same names and with the s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,13 +15,16 @@ from obspy import Stream, Trace
 from pymongo import MongoClient
 
 from seisbatch.mongo import catalog as catalogs
-from seisbatch.mongo import maintain, stations
+from seisbatch.mongo import linking, maintain, stations
 from seisbatch.mongo.connect import Document
 from seisbatch.mongo.convert import ensemble_of, time_series_of
-from seisbatch.mongo.data import Datum, Ensemble, Seismogram
+from seisbatch.mongo.data import Datum, Ensemble, Seismogram, SeismogramEnsemble, TimeSeries, TimeSeriesEnsemble
 from seisbatch.mongo.deleting import Deleted, delete
 from seisbatch.mongo.document_schema import Kind, Mode, Schema, load_schema
+from seisbatch.mongo.ensembles import MAX_BYTES, MAX_MEMBERS, read_ensemble
 from seisbatch.mongo.logs import bury, save_elog_of_ensemble
+from seisbatch.mongo.objects import Stores
+from seisbatch.mongo.reading import NORMALIZE, read_datum
 from seisbatch.mongo.saving import Destination, returned, save_datum
 from seisbatch.mongo.storage import BINARY, GRIDFS
 from seisbatch.mongo.updating import update_datum, update_samples
@@ -35,6 +38,7 @@ class Database(pymongo.database.Database[Document]):
 
     ``db_schema`` is the collection that methods mean where none is named: ``wf_TimeSeries`` or ``wf_Seismogram``. What
     collections hold is in ``schema``: what ships with this package, or with the file of a user's own (a path) over it.
+    ``stores`` is how objects on S3 are reached that documents refer to.
 
     No method raises for a datum that is not as it should be: it is repaired, or killed and buried in ``cemetery``, and its log
     tells (:class:`~seisbatch.mongo.elog.Badness` says how bad it is). What is wrong with the call is a ValueError, with the
@@ -53,8 +57,10 @@ class Database(pymongo.database.Database[Document]):
         db_schema: str = TIME_SERIES,
         *,
         schema: Schema | Path | str | None = None,
+        stores: Stores | None = None,
     ) -> None:
         super().__init__(client, name)
+        self._stores = stores or Stores()
         self._schema = schema if isinstance(schema, Schema) else load_schema(schema)
         self._default = self._waveforms(db_schema)
 
@@ -178,6 +184,74 @@ class Database(pymongo.database.Database[Document]):
         See :func:`seisbatch.mongo.stations.save_inventory`.
         """
         return stations.save_inventory(self, inventory, mspass_pickles)
+
+    # --- read ---------------------------------------------------------------------------------------------------------
+
+    def read_data(
+        self,
+        id: Any,
+        *,
+        mode: Mode | str = Mode.PROMISCUOUS,
+        normalize: Sequence[str] = NORMALIZE,
+        required: Sequence[str] = (),
+        load_history: bool = False,
+        exclude_keys: Sequence[str] = (),
+        collection: str | None = None,
+    ) -> TimeSeries | Seismogram | None:
+        """Read a datum by its ``_id``, or by a document that has one; None where there is none of that id.
+
+        The options are those of :func:`seisbatch.mongo.reading.read_datum`. What could not be read, or was killed for a value's
+        type, comes back dead, its log says why, and a document of ``abortions`` keeps both.
+        """
+        datum = read_datum(
+            self, self._schema, id, collection or self._default, mode=mode, normalize=normalize, required=required,
+            load_history=load_history, exclude_keys=exclude_keys, stores=self._stores,
+        )  # fmt: skip
+        if datum is not None and not datum.live:
+            bury(self, datum, collection or self._default)
+        return datum
+
+    def read_ensemble_data(
+        self,
+        ids: Iterable[Any],
+        *,
+        max_members: int = MAX_MEMBERS,
+        max_bytes: int = MAX_BYTES,
+        mode: Mode | str = Mode.PROMISCUOUS,
+        normalize: Sequence[str] = NORMALIZE,
+        required: Sequence[str] = (),
+        load_history: bool = False,
+        exclude_keys: Sequence[str] = (),
+        collection: str | None = None,
+    ) -> TimeSeriesEnsemble | SeismogramEnsemble:
+        """Read the data of ids, or of a cursor's documents, as one ensemble.
+
+        The options are those of :func:`seisbatch.mongo.ensembles.read_ensemble`. Dead data are in ``dead`` of the ensemble, and
+        in ``abortions``.
+        """
+        ensemble = read_ensemble(
+            self, self._schema, ids, collection or self._default, max_members=max_members, max_bytes=max_bytes, mode=mode,
+            normalize=normalize, required=required, load_history=load_history, exclude_keys=exclude_keys, stores=self._stores,
+        )  # fmt: skip
+        for datum in ensemble.dead:
+            bury(self, datum, collection or self._default)
+        return ensemble
+
+    def read_response(self, waveform: Any) -> Any:
+        """The response of the channel epoch that a datum, its document or a ``channel_id`` refers to: an obspy Inventory.
+
+        See :func:`seisbatch.mongo.stations.response_of`.
+        """
+        return stations.response_of(self, waveform)
+
+    def normalize(
+        self, collection: str | None = None, query: Mapping[str, Any] | None = None, **options: Any
+    ) -> linking.Linked:
+        """Link documents of waveforms to ``site``, ``channel`` and ``source`` by codes and times.
+
+        See :func:`seisbatch.mongo.linking.link` for the options.
+        """
+        return linking.link(self, self._schema, collection or self._default, query, **options)
 
     # --- update -------------------------------------------------------------------------------------------------------
 

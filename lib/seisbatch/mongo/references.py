@@ -10,7 +10,7 @@ MSEED, PARQUET = "mseed", "parquet"
 
 
 def object_reference(url: str, offset: int, n_bytes: int) -> Document:
-    """Whole records of miniSEED in an object, ``s3://bucket/key``, or in a file, which MsPASS reads too.
+    """Whole records of miniSEED in an object, ``s3://bucket/key``, or in a file, a path, which MsPASS reads too.
 
     >>> object_reference("s3://scedc-pds/continuous_waveforms/2011/2011_070/CIBZN__BHZ___2011070.ms", 512, 1024)["format"]
     'mseed'
@@ -20,14 +20,14 @@ def object_reference(url: str, offset: int, n_bytes: int) -> Document:
     place = {"foff": offset, "nbytes": n_bytes, "format": MSEED}
     if url.startswith("s3://"):
         return {"storage_mode": "url", "url": url} | place
-    path = Path(url.removeprefix("file://")).expanduser().absolute()
+    path = Path(url).expanduser().absolute()
     return {"storage_mode": "file", "dir": str(path.parent), "dfile": path.name} | place
 
 
 def row_reference(url: str, row_group: int, row: int, row_id: str) -> Document:
-    """A row of a file of the table ``wf_TimeSeries``: its row group, its number in that, and its ``id``, which is checked."""
+    """A row of a file of the table ``wf_TimeSeries``, ``s3://bucket/key`` or a path: row group, number in that, ``id``."""
     if not url.startswith("s3://"):
-        url = f"file://{Path(url.removeprefix('file://')).expanduser().absolute()}"
+        url = Path(url).expanduser().absolute().as_uri()
     return {
         "storage_mode": "url",
         "url": url,

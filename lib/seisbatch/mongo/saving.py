@@ -19,7 +19,6 @@ from seisbatch.mongo.rows import segment_of_series
 from seisbatch.mongo.storage import BINARY, FILE, GRIDFS, MINISEED, append_file, append_miniseed, put_gridfs
 from seisbatch.names import channel
 
-REFERENCE = "url"
 ALGORITHM = "save_data"
 
 

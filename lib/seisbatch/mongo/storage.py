@@ -1,7 +1,7 @@
-"""Samples where MsPASS keeps them: in GridFS, or in files that a document names by ``dir``, ``dfile`` and ``foff``.
+"""Samples where documents say: in GridFS, in files (``dir``, ``dfile``, ``foff``), or in objects (``url``).
 
-Both hold float64 as the machine has it. Of three components GridFS holds one after another, a binary file the three samples of
-each instant together.
+The first two are MsPASS's, and hold float64 as the machine has it. Of three components GridFS holds one after another, a binary
+file the three samples of each instant together. Objects hold miniSEED, as such or in rows of the table ``wf_TimeSeries``.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from pymseed import PymseedError
 from seisbatch.acquire.miniseed import decode
 from seisbatch.acquire.pack import pack
 from seisbatch.mongo.connect import Document
+from seisbatch.mongo.objects import Objects
 from seisbatch.names import Channel
 from seisbatch.outcome import Corrupt, Denied, Missing, Rejected, RunError, is_out_of_space
 from seisbatch.process.segments import Segment
 
-GRIDFS, FILE = "gridfs", "file"
+GRIDFS, FILE, URL = "gridfs", "file", "url"
 BINARY, MINISEED = "binary", "MSEED"
 ITEM_BYTES = 8
 
@@ -80,8 +81,12 @@ def _append(folder: str | Path, name: str, body: bytes) -> Document:
     return {"storage_mode": FILE, "dir": str(place), "dfile": name, "foff": offset, "nbytes": len(body)}
 
 
-def read_samples(bucket: GridFSBucket, document: Mapping[str, Any], n_components: int = 1) -> Samples:
+def read_samples(
+    bucket: GridFSBucket, document: Mapping[str, Any], n_components: int = 1, objects: Objects | None = None
+) -> Samples:
     """The samples that a document names: float64, shape (npts,), or (3, npts) for three components.
+
+    ``objects`` is how those are reached that a ``url`` names; without, as the environment says.
 
     Raises Missing where they are gone, Denied where they may not be read, Corrupt where they are not ``npts`` samples, Rejected
     of a ``storage_mode`` or format that is not read.
@@ -94,8 +99,10 @@ def read_samples(bucket: GridFSBucket, document: Mapping[str, Any], n_components
         return _of_bytes(_from_gridfs(bucket, document.get("gridfs_id")), npts, n_components).reshape(
             _shape(npts, n_components)
         )
+    if mode == URL and n_components == 1:
+        return _of_records((objects or Objects()).records(document), npts)
     if mode != FILE:
-        raise Rejected(f"illegal storage_mode {mode!r}: samples are read from {GRIDFS} and from a {FILE}")
+        raise Rejected(f"illegal storage_mode {mode!r} of {n_components} components: known are {GRIDFS}, {FILE} and {URL}")
     if form == BINARY:
         body = _from_file(document, ITEM_BYTES * npts * n_components)
         together = _of_bytes(body, npts, n_components).reshape(npts, n_components).T

@@ -114,6 +114,13 @@ def test_miniseed_in_files_is_read_by_obspy(database, tmp_path):
     assert trace.id == "BW.RJOB..EHZ"
 
 
+def test_the_file_may_be_named_in_the_metadata(database, tmp_path):
+    database.save_data(series(dir=str(tmp_path), dfile="data.binary"), storage_mode="file")
+    np.testing.assert_array_equal(np.frombuffer((tmp_path / "data.binary").read_bytes()), SAMPLES)
+    with pytest.raises(ValueError, match="needs dir and dfile"):
+        database.save_data(series(), storage_mode="file")
+
+
 def test_samples_by_reference_stay_where_they_are(database):
     url = "s3://scedc-pds/continuous_waveforms/2011/2011_070/CIBZN__BHZ___2011070.ms"
     database.save_data(series(), reference=object_reference(url, 512, 4096))

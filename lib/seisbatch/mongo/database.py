@@ -13,12 +13,13 @@ import pymongo.database
 from bson import ObjectId
 from obspy import Stream, Trace
 from pymongo import MongoClient
+from pymongo.cursor import Cursor
 
 from seisbatch.mongo import catalog as catalogs
 from seisbatch.mongo import linking, maintain, stations
 from seisbatch.mongo.connect import Document
 from seisbatch.mongo.convert import ensemble_of, time_series_of
-from seisbatch.mongo.data import Datum, Ensemble, Seismogram, SeismogramEnsemble, TimeSeries, TimeSeriesEnsemble
+from seisbatch.mongo.data import Datum, Ensemble, Seismogram, SeismogramEnsemble, TimeSeriesEnsemble
 from seisbatch.mongo.deleting import Deleted, delete
 from seisbatch.mongo.document_schema import Kind, Mode, Schema, load_schema
 from seisbatch.mongo.ensembles import MAX_BYTES, MAX_MEMBERS, read_ensemble
@@ -45,6 +46,7 @@ class Database(pymongo.database.Database[Document]):
     server an error of pymongo, with the disk a RunError or Denied.
 
     >>> from pymongo import MongoClient
+    from pymongo.cursor import Cursor
     >>> database = Database(MongoClient("mongodb://localhost:27017", connect=False), "tohoku")
     >>> database.wf_TimeSeries.full_name
     'tohoku.wf_TimeSeries'
@@ -105,10 +107,11 @@ class Database(pymongo.database.Database[Document]):
         """Save a datum: always as a new document, with a new ``_id``.
 
         ``data`` is a TimeSeries, a Seismogram, an ensemble of them, or an obspy Trace or Stream. Samples go to GridFS, or with
-        ``storage_mode="file"`` to the end of ``dfile`` in ``dir``, as float64 or with ``format="MSEED"`` as miniSEED; with
-        ``reference`` they stay where its fields say (:mod:`seisbatch.mongo.references`). ``exclude_keys`` are not saved.
-        ``data_tag`` marks what is saved; without one a tag that the datum had is not saved again. A history, where there is
-        one, is saved unless ``save_history`` is False, and rooted anew at what was saved.
+        ``storage_mode="file"`` to the end of ``dfile`` in ``dir`` (those of the metadata, if not given), as float64, or as
+        miniSEED with ``format="MSEED"``; with ``reference`` they stay where its fields say
+        (:mod:`seisbatch.mongo.references`). ``exclude_keys`` are not saved. ``data_tag`` marks what is saved; without one a
+        tag that the datum had is not saved again. A history, where there is one, is saved unless ``save_history`` is False,
+        and rooted anew at what was saved.
 
         Of normalising collections only ids are saved. A datum with a changed id is killed. In the modes cautious and
         pedantic values of wrong types are converted, or kill it; in all modes MongoDB's own limits are kept, by conversion.
@@ -162,7 +165,7 @@ class Database(pymongo.database.Database[Document]):
     ) -> Document:
         name = self._collection_of(datum, collection)
         document = save_datum(
-            self, self._schema, datum, name, destination, mode=mode, exclude_keys=exclude_keys, data_tag=data_tag,
+            self, self._schema, datum, name, destination.of(datum), mode=mode, exclude_keys=exclude_keys, data_tag=data_tag,
             with_history=with_history, algorithm_id=algorithm_id,
         )  # fmt: skip
         place = None if document is not None else self._bury(datum, name, data_tag)
@@ -197,12 +200,19 @@ class Database(pymongo.database.Database[Document]):
         load_history: bool = False,
         exclude_keys: Sequence[str] = (),
         collection: str | None = None,
-    ) -> TimeSeries | Seismogram | None:
-        """Read a datum by its ``_id``, or by a document that has one; None where there is none of that id.
+    ) -> Any:
+        """Read a datum, a TimeSeries or Seismogram, by its ``_id`` or a document that has one; None where there is none of it.
+
+        A cursor is read as an ensemble, as :meth:`read_ensemble_data` does.
 
         The options are those of :func:`seisbatch.mongo.reading.read_datum`. What could not be read, or was killed for a value's
         type, comes back dead, its log says why, and a document of ``abortions`` keeps both.
         """
+        if isinstance(id, Cursor):
+            return self.read_ensemble_data(
+                id, mode=mode, normalize=normalize, required=required, load_history=load_history, exclude_keys=exclude_keys,
+                collection=collection,
+            )  # fmt: skip
         datum = read_datum(
             self, self._schema, id, collection or self._default, mode=mode, normalize=normalize, required=required,
             load_history=load_history, exclude_keys=exclude_keys, stores=self._stores,
@@ -305,7 +315,7 @@ class Database(pymongo.database.Database[Document]):
         """
         name = self._updated(datum, collection, mode)
         done = update_samples(
-            self, self._schema, datum, name, Destination(storage_mode, dir, dfile, format), mode=Mode(mode),
+            self, self._schema, datum, name, Destination(storage_mode, dir, dfile, format).of(datum), mode=Mode(mode),
             exclude_keys=frozenset(exclude_keys), data_tag=data_tag, with_history=save_history, algorithm_id=alg_id,
         )  # fmt: skip
         if not done:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,17 @@ class Destination:
             raise ValueError(
                 f"storage_mode {self.storage_mode!r}: samples are saved in {GRIDFS} or a {FILE}, or give a reference"
             )
-        if self.storage_mode == FILE and not (self.folder and self.name):
-            raise ValueError("storage_mode file needs dir and dfile")
         if self.form not in (BINARY, MINISEED):
             raise ValueError(f"format {self.form!r}: files are {BINARY} or {MINISEED}")
+
+    def of(self, datum: Datum) -> Destination:
+        """The same with the file that a datum's metadata name, where none is given; ValueError where they name none."""
+        if self.reference is not None or self.storage_mode != FILE:
+            return self
+        folder, name = self.folder or datum.metadata.get("dir"), self.name or datum.metadata.get("dfile")
+        if datum.live and not (folder and name):
+            raise ValueError("storage_mode file needs dir and dfile, as arguments or in the metadata")
+        return replace(self, folder=folder, name=name)
 
     def put(self, bucket: GridFSBucket, datum: Datum) -> Document:
         """Save the samples; the fields of a document that say where. ValueError where miniSEED cannot hold them."""

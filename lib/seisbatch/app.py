@@ -359,5 +359,5 @@ def run_job(job: str, options: Any, flow: Callable[[App, Any], None]) -> int:
 
 def _run_error_of(text: str) -> str | None:
     """The message of a RunError that a worker raised, out of Spark's report of it."""
-    match = re.search(r"^(?:seisbatch\.outcome\.)?RunError: (.+)$", text, re.MULTILINE)
+    match = re.search(r"^(?:seisbatch\.[\w.]+\.)?(?:RunError|NoSuchBucket): (.+)$", text, re.MULTILINE)
     return match[1] if match else None

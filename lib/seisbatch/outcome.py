@@ -99,10 +99,11 @@ class Result(Generic[T]):
         return error
 
 
-def guard(work: Callable[[], T]) -> Result[T]:
+def guard(work: Callable[[], T], passing: tuple[type[Exception], ...] = ()) -> Result[T]:
     """Run the work of one unit and turn whatever it raises into an outcome.
 
-    :class:`RunError`, and errors of the machine rather than of the unit (``MemoryError``, a full disk), pass through.
+    :class:`RunError`, and errors of the machine rather than of the unit (``MemoryError``, a full disk), pass through, and so
+    do those of the types ``passing``.
     An unforeseen exception becomes ``failed`` with the place it came from, so that a bug is seen and counted.
     """
     started = time.perf_counter()
@@ -115,6 +116,8 @@ def guard(work: Callable[[], T]) -> Result[T]:
     except UnitError as error:
         return result(None, error.outcome, str(error))
     except (RunError, MemoryError):
+        raise
+    except passing:
         raise
     except Exception as error:
         if isinstance(error, OSError) and is_out_of_space(error):

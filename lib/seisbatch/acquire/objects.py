@@ -26,7 +26,7 @@ from seisbatch.acquire.folder import Folder
 from seisbatch.acquire.restricted import ByNetwork
 from seisbatch.outcome import Corrupt, Denied, Missing, RunError, UnitError, is_out_of_space
 
-__all__ = ["Part", "Replaced", "Store", "StoreSettings", "check_key", "open_store"]
+__all__ = ["NoSuchBucket", "Part", "Replaced", "Store", "StoreSettings", "check_key", "open_store"]
 
 KEY_BYTES = 1024
 IDLE_SECONDS = 2.0
@@ -64,6 +64,10 @@ class Part(NamedTuple):
 
 class Replaced(UnitError):
     """An object is no longer the version that was asked for."""
+
+
+class NoSuchBucket(RunError):
+    """There is no bucket of that name."""
 
 
 class Store:
@@ -248,8 +252,8 @@ class Store:
                 raise RunError(f"no space left to write {where}") from None
             raise UnitError(f"{where}: {first_line(error)}") from None
 
-    def _no_bucket(self) -> RunError:
-        return RunError(f"{self.settings.root}: no such bucket{self._at()}: check its name, the endpoint and the region")
+    def _no_bucket(self) -> NoSuchBucket:
+        return NoSuchBucket(f"{self.settings.root}: no such bucket{self._at()}: check its name, the endpoint and the region")
 
     def _wrong_region(self) -> RunError:
         region = self.settings.region or "the default region"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from pymongo.errors import BulkWriteError, ConfigurationError, PyMongoError, Ser
 
 from seisbatch.outcome import RunError
 
+MONGO_URI = "SEISBATCH_MONGO_URI"
+"""The environment variable that may hold MongoDB's URI."""
 ANSWERS_WITHIN_MS = 10_000
 """What a server is given to answer, unless the URI says otherwise."""
 MESSAGE_LENGTH = 500
@@ -51,6 +54,18 @@ def connected(settings: MongoSettings) -> Iterator[Database[Document]]:
         raise RunError(f"MongoDB's URI is wrong: {_told(settings.uri, error)}") from None
     except PyMongoError as error:
         raise RunError(f"MongoDB, database {settings.database}: {_told(settings.uri, error)}") from None
+
+
+def settings_of(client: MongoClient[Any], database: str) -> MongoSettings:
+    """Settings by which others reach the server of a client: the URI of ``SEISBATCH_MONGO_URI`` where there is one, else its
+    address, which does for a server that asks for no password. The client's own password is not looked at.
+    """
+    if uri := os.environ.get(MONGO_URI):
+        return MongoSettings(uri, database)
+    client.admin.command("ping")  # or it may have no address yet
+    address = client.address or next(iter(client.nodes))
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    return MongoSettings(f"mongodb://{host}:{address[1]}/", database)
 
 
 def _client(uri: str) -> MongoClient[Document]:

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from bson import ObjectId
 from obspy import Stream, Trace, UTCDateTime
 
 from seisbatch.mongo.data import Seismogram, SeismogramEnsemble, TimeSeries, TimeSeriesEnsemble
+from seisbatch.mongo.plain import NOT_PLAIN, plain
 from seisbatch.mongo.sampling import ORIENTATION, TIMING
 
 ALIGNMENT = 0.01
@@ -25,7 +25,6 @@ _OF_STATS = frozenset({*_CODES, *TIMING, "component"})
 _ANGLES = (("hang", "vang"), ("channel_hang", "channel_vang"))
 _ORDER = {"E": 0, "1": 0, "N": 1, "2": 1, "Z": 2, "3": 2}
 _LETTERS = {"E": (90.0, 90.0), "N": (0.0, 90.0), "Z": (0.0, 0.0)}
-_NOT_PLAIN = object()
 
 
 def time_series_of(trace: Trace) -> TimeSeries:
@@ -42,11 +41,11 @@ def time_series_of(trace: Trace) -> TimeSeries:
     for name, value in trace.stats.items():
         if name in _OF_STATS or name == "response":
             continue
-        plain = _plain(value)
-        if plain is _NOT_PLAIN:
+        held = plain(value)
+        if held is NOT_PLAIN:
             left_out.append(f"{name}, of type {type(value).__name__}, is no plain value and was left out")
         else:
-            values[name] = plain
+            values[name] = held
     values |= {key: trace.stats[name] for name, key in _CODES.items()}
     values |= {"sampling_rate": trace.stats.sampling_rate, "delta": trace.stats.delta}
     series = TimeSeries(trace.data, values, starttime=trace.stats.starttime.timestamp)
@@ -135,22 +134,6 @@ def seismograms_of(stream: Stream) -> SeismogramEnsemble:
         stats = trace.stats
         groups.setdefault((stats.network, stats.station, stats.location, stats.channel[:-1]), Stream()).append(trace)
     return SeismogramEnsemble([seismogram_of(group) for group in groups.values()])
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, UTCDateTime):
-        return value.timestamp
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, str | int | float | bool | bytes | ObjectId):
-        return value
-    if isinstance(value, list | tuple):
-        elements = [_plain(element) for element in value]
-        return _NOT_PLAIN if any(element is _NOT_PLAIN for element in elements) else elements
-    if isinstance(value, Mapping):
-        inner = {str(name): _plain(element) for name, element in value.items()}
-        return _NOT_PLAIN if any(element is _NOT_PLAIN for element in inner.values()) else inner
-    return _NOT_PLAIN
 
 
 def _trace(samples: np.ndarray[Any, Any], metadata: Mapping[str, Any]) -> Trace:

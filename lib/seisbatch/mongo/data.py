@@ -53,6 +53,10 @@ class Datum(ABC):
         self.elog.post(algorithm, message, badness)
         self.live = False
 
+    def discard_samples(self) -> None:
+        """Throw the samples of a dead datum away, as saving it does; the metadata still tell how many there were."""
+        self._samples = np.ascontiguousarray(self._samples[..., :0])
+
     @property
     def metadata(self) -> Metadata:
         return self._metadata
@@ -209,11 +213,12 @@ D = TypeVar("D", bound=Datum)
 
 @dataclass
 class Ensemble(Generic[D]):
-    """Data that belong together, with metadata and a log of the whole."""
+    """Data that belong together, with metadata and a log of the whole; ``dead`` are those that could not be read."""
 
     members: list[D] = field(default_factory=list)
     metadata: Metadata = field(default_factory=Metadata)
     elog: ErrorLog = field(default_factory=ErrorLog)
+    dead: list[D] = field(default_factory=list)
 
     def metadata_to_members(self) -> None:
         """Copy the ensemble's metadata to each member, whose own of the same name they replace.

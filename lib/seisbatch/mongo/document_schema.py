@@ -53,6 +53,8 @@ class SchemaField:
     aliases: tuple[str, ...] = ()
     required: bool = False
     read_only: bool = False
+    excluded: bool = False
+    """Whether it is left out where documents are read into data."""
     reference: str | None = None
     """The collection whose ``_id`` it repeats."""
 
@@ -156,6 +158,15 @@ class Schema:
         found = self.collection(collection)
         named = found.by_any_name.get(key)
         return found.kind is Kind.NORMALISING or bool(named and named.read_only) or self.is_normalised(collection, key)
+
+    def excluded(self, collection: str) -> tuple[str, ...]:
+        """The keys of a collection's documents that are left out where data are read, aliases too."""
+        return tuple(key for key, field in self.collection(collection).by_any_name.items() if field.excluded)
+
+    def is_excluded(self, collection: str, key: str) -> bool:
+        """Whether a key of a datum is left out where it is read, as one of its own or of a normalising collection."""
+        found = self.field(collection, key)
+        return bool(found and found.excluded)
 
     def is_immutable(self, collection: str, key: str) -> bool:
         """Whether a key is the id of a normalising document: a datum whose id was changed is killed."""

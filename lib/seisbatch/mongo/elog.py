@@ -72,15 +72,17 @@ class ErrorLog:
     """
 
     entries: list[LogEntry] = field(default_factory=list)
+    saved: int = field(default=0, compare=False)
+    """Of the entries, the first so many stand in documents already."""
 
     @classmethod
     def from_documents(cls, logdata: Iterable[Mapping[str, Any]]) -> ErrorLog:
         """The log of a ``logdata`` list; ValueError where an entry is none."""
         return cls([LogEntry.from_document(document) for document in logdata])
 
-    def documents(self) -> list[dict[str, Any]]:
-        """The log as a ``logdata`` list."""
-        return [entry.document() for entry in self.entries]
+    def documents(self, *, unsaved: bool = False) -> list[dict[str, Any]]:
+        """The log as a ``logdata`` list, or what of it stands in no document yet."""
+        return [entry.document() for entry in self.entries[self.saved if unsaved else 0 :]]
 
     def post(self, algorithm: str, message: str, badness: Badness = Badness.COMPLAINT) -> LogEntry:
         """Add an entry of this process."""

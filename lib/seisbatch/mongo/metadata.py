@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ class Metadata(MutableMapping[str, Any]):
 
     def __init__(self, loaded: Mapping[str, Any] | None = None) -> None:
         self._values = {name: _plain(value) for name, value in (loaded or {}).items()}
+        self._loaded: dict[str, Any] = {}
         self.clear_changed()
 
     @property
@@ -41,9 +42,10 @@ class Metadata(MutableMapping[str, Any]):
         """The values as they were loaded, a copy."""
         return copy.deepcopy(self._loaded)
 
-    def clear_changed(self) -> None:
-        """What is there now counts as loaded."""
-        self._loaded = copy.deepcopy(self._values)
+    def clear_changed(self, but: Collection[str] = ()) -> None:
+        """What is there now counts as loaded, but for some names."""
+        kept = {name: self._loaded[name] for name in but if name in self._loaded}
+        self._loaded = copy.deepcopy({name: value for name, value in self._values.items() if name not in but}) | kept
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]

@@ -10,7 +10,7 @@ import numpy as np
 from pymseed import PymseedError
 
 from seisbatch.acquire.pack import pack
-from seisbatch.mongo.data import Samples, TimeSeries
+from seisbatch.mongo.data import Datum, Samples, TimeSeries
 from seisbatch.names import Channel, channel
 from seisbatch.process.segments import Segment
 from seisbatch.schema import STRING, TIME, WF_TIME_SERIES
@@ -63,12 +63,17 @@ def row_of(series: TimeSeries, columns: Mapping[str, Any] | None = None) -> dict
         raise ValueError(f"{series!r} has no {', '.join(missing)}")
     name = channel(*(row[code] for code in Channel._fields))
     row |= name._asdict()
-    segment = Segment(from_datetime(row["starttime"]), series.sampling_rate, _narrowest(series.samples))
+    segment = segment_of_series(series)
     try:
         row["samples"] = pack(name, segment)
     except PymseedError as error:
         raise ValueError(f"{series!r} does not fit into miniSEED: {error}") from None
     return row
+
+
+def segment_of_series(series: Datum) -> Segment:
+    """The samples as a segment that miniSEED holds best: int32 where that loses nothing, its start to the microsecond."""
+    return Segment(from_datetime(_datetime(series.starttime)), series.sampling_rate, _narrowest(series.samples))
 
 
 def _epoch(time: dt.datetime) -> float:

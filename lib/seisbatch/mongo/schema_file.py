@@ -23,7 +23,7 @@ LARGEST = 1_000_000
 
 Tables = dict[str, dict[str, Any]]
 _ABOUT_COLLECTION = {"kind": str, "like": str, "fields": dict}
-_ABOUT_FIELD = {"type": str, "aliases": list, "required": bool, "read_only": bool, "reference": str}
+_ABOUT_FIELD = {"type": str, "aliases": list, "required": bool, "read_only": bool, "excluded": bool, "reference": str}
 _COLLECTION_NAME = re.compile(r"(?!system\.)[A-Za-z_][\w.-]{0,119}", re.ASCII)
 _FIELD_NAME = re.compile(r"[^.$\0][^.\0]{0,119}")
 

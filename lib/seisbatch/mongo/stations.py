@@ -70,6 +70,22 @@ def read_response(document: Mapping[str, Any]) -> Any:
     return response_inventory(text)
 
 
+def response_of(database: Database[Document], waveform: Any) -> Any:
+    """The obspy ``Inventory`` of what a waveform was recorded with, as :func:`read_response` gives it.
+
+    ``waveform`` is a datum or its document, which has a ``channel_id``, or the id itself. Raises Missing where there is no id,
+    no such channel or no StationXML of it, Corrupt where that is none.
+    """
+    metadata = waveform if isinstance(waveform, Mapping) else getattr(waveform, "metadata", {"channel_id": waveform})
+    channel_id = metadata.get("channel_id")
+    if channel_id is None:
+        raise Missing(f"{metadata.get('_id')} has no channel_id: link it to its channel first")
+    document = database[CHANNEL].find_one({"_id": channel_id})
+    if document is None:
+        raise Missing(f"there is no channel {channel_id}")
+    return read_response(document)
+
+
 def _stationxml(inventory: Any) -> bytes:
     if isinstance(inventory, XML):
         return xml_bytes(inventory)

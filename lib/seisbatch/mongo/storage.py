@@ -1,11 +1,12 @@
-"""Samples where MsPASS keeps them: in GridFS, or in files that a document names by ``dir``, ``dfile`` and ``foff``.
+"""Samples where documents say: in GridFS, in files (``dir``, ``dfile``, ``foff``), or in objects (``url``).
 
-Both hold float64 as the machine has it. Of three components GridFS holds one after another, a binary file the three samples of
-each instant together.
+The first two are MsPASS's, and hold float64 as the machine has it. Of three components GridFS holds one after another, a binary
+file the three samples of each instant together. Objects hold miniSEED, as such or in rows of the table ``wf_TimeSeries``.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +17,18 @@ import numpy.typing as npt
 from bson import ObjectId
 from gridfs import GridFSBucket
 from gridfs.errors import CorruptGridFile, NoFile
+from pymseed import PymseedError
 
 from seisbatch.acquire.miniseed import decode
+from seisbatch.acquire.pack import pack
 from seisbatch.mongo.connect import Document
+from seisbatch.mongo.objects import Objects
+from seisbatch.names import Channel
 from seisbatch.outcome import Corrupt, Denied, Missing, Rejected, RunError, is_out_of_space
+from seisbatch.process.segments import Segment
 
-GRIDFS, FILE = "gridfs", "file"
-BINARY = "binary"
+GRIDFS, FILE, URL = "gridfs", "file", "url"
+BINARY, MINISEED = "binary", "MSEED"
 ITEM_BYTES = 8
 
 Samples = npt.NDArray[np.float64]
@@ -41,13 +47,29 @@ def append_file(folder: str | Path, name: str, samples: Samples) -> Document:
     Raises Denied where the file may not be written, RunError where the disk is full, ValueError where the name is none of a
     file in the folder.
     """
+    return _append(folder, name, np.ascontiguousarray(np.asarray(samples, np.float64).T).tobytes()) | {"format": BINARY}
+
+
+def append_miniseed(folder: str | Path, name: str, channel: Channel, segment: Segment) -> Document:
+    """Add a segment's records of miniSEED to the end of a file, as :func:`append_file` does samples.
+
+    Raises ValueError too where codes or rate are none that miniSEED holds.
+    """
+    try:
+        records = pack(channel, segment)
+    except PymseedError as error:
+        raise ValueError(f"it does not fit into miniSEED: {error}") from None
+    return _append(folder, name, records) | {"format": MINISEED}
+
+
+def _append(folder: str | Path, name: str, body: bytes) -> Document:
     if not name or name in (".", "..") or "/" in name or "\0" in name:
         raise ValueError(f"{name!r} is no name of a file in {folder}")
-    body = np.ascontiguousarray(np.asarray(samples, np.float64).T).tobytes()
     place = Path(folder).expanduser().absolute()
     try:
         place.mkdir(parents=True, exist_ok=True)
         with (place / name).open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # two writers' samples, one after the other
             offset = file.seek(0, os.SEEK_END)
             file.write(body)
     except PermissionError as error:
@@ -56,11 +78,15 @@ def append_file(folder: str | Path, name: str, samples: Samples) -> Document:
         if is_out_of_space(error):
             raise RunError(f"no space left to write {place / name}") from None
         raise
-    return {"storage_mode": FILE, "dir": str(place), "dfile": name, "foff": offset, "nbytes": len(body), "format": BINARY}
+    return {"storage_mode": FILE, "dir": str(place), "dfile": name, "foff": offset, "nbytes": len(body)}
 
 
-def read_samples(bucket: GridFSBucket, document: Mapping[str, Any], n_components: int = 1) -> Samples:
+def read_samples(
+    bucket: GridFSBucket, document: Mapping[str, Any], n_components: int = 1, objects: Objects | None = None
+) -> Samples:
     """The samples that a document names: float64, shape (npts,), or (3, npts) for three components.
+
+    ``objects`` is how those are reached that a ``url`` names; without, as the environment says.
 
     Raises Missing where they are gone, Denied where they may not be read, Corrupt where they are not ``npts`` samples, Rejected
     of a ``storage_mode`` or format that is not read.
@@ -73,8 +99,10 @@ def read_samples(bucket: GridFSBucket, document: Mapping[str, Any], n_components
         return _of_bytes(_from_gridfs(bucket, document.get("gridfs_id")), npts, n_components).reshape(
             _shape(npts, n_components)
         )
+    if mode == URL and n_components == 1:
+        return _of_records((objects or Objects()).records(document), npts)
     if mode != FILE:
-        raise Rejected(f"illegal storage_mode {mode!r}: samples are read from {GRIDFS} and from a {FILE}")
+        raise Rejected(f"illegal storage_mode {mode!r} of {n_components} components: known are {GRIDFS}, {FILE} and {URL}")
     if form == BINARY:
         body = _from_file(document, ITEM_BYTES * npts * n_components)
         together = _of_bytes(body, npts, n_components).reshape(npts, n_components).T

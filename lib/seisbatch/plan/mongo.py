@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 
 from seisbatch.config import OptionError
-from seisbatch.mongo.connect import MongoSettings
+from seisbatch.mongo.connect import MONGO_URI, MongoSettings
 from seisbatch.options import MongoOptions
-
-MONGO_URI = "SEISBATCH_MONGO_URI"
-"""The environment variable that may hold MongoDB's URI."""
 
 
 def mongo_settings(options: MongoOptions) -> MongoSettings | None:

@@ -1,0 +1,107 @@
+"""What is told of a datum beside its document: log, history, grave. All of it is written once and never updated."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import bson
+from bson import ObjectId
+from pymongo.database import Database
+
+from seisbatch.mongo.connect import Document
+from seisbatch.mongo.data import Datum, Ensemble
+from seisbatch.mongo.elog import Badness
+from seisbatch.mongo.outgoing import DOCUMENT_BYTES, storable
+
+ELOG, HISTORY, CEMETERY, ABORTIONS = "elog", "history_object", "cemetery", "abortions"
+LOG_ENTRIES = 2000
+"""Of one document: the first half and the last of a longer log, so that it fits."""
+
+
+def save_elog(database: Database[Document], datum: Datum, collection: str, wf_id: Any, data_tag: str | None) -> ObjectId | None:
+    """Save what the datum's log has of new, linked to its document; its id, or None where there is nothing new."""
+    entries = datum.elog.documents(unsaved=True)
+    if not entries:
+        return None
+    document: Document = {"_id": ObjectId(), "logdata": _few(entries), f"{collection}_id": wf_id}
+    if data_tag is not None:
+        document["data_tag"] = data_tag
+    database[ELOG].insert_one(document)
+    datum.elog.saved = len(datum.elog)
+    return ObjectId(document["_id"])
+
+
+def save_elog_of_ensemble(database: Database[Document], ensemble: Ensemble[Any], data_tag: str | None) -> None:
+    """Save what the log of an ensemble as a whole has of new, linked to no document."""
+    if entries := ensemble.elog.documents(unsaved=True):
+        tag = {} if data_tag is None else {"data_tag": data_tag}
+        database[ELOG].insert_one({"_id": ObjectId(), "logdata": _few(entries)} | tag)
+        ensemble.elog.saved = len(ensemble.elog)
+
+
+def save_history(
+    database: Database[Document], datum: Datum, collection: str, wf_id: Any, algorithm: str, algorithm_id: str
+) -> ObjectId | None:
+    """Save the datum's history and root it anew at its document; the history's id, or None where there is none.
+
+    MsPASS's own field ``processing_history`` is a pickle, which is not written: the steps stand in ``steps``.
+    """
+    if not len(datum.history):
+        return None
+    steps, problems = storable({"steps": datum.history.documents()})
+    for problem in problems:
+        datum.elog.post(algorithm, f"history: {problem}")
+    document: Document = {
+        "_id": ObjectId(),
+        "save_uuid": str(uuid.uuid4()),
+        "save_stage": len(datum.history),
+        "alg_name": algorithm,
+        "alg_id": algorithm_id,
+        f"{collection}_id": wf_id,
+        **steps,
+    }
+    database[HISTORY].insert_one(document)
+    datum.history.reroot(collection, wf_id)
+    return ObjectId(document["_id"])
+
+
+def bury(database: Database[Document], datum: Datum, collection: str, data_tag: str | None = None) -> tuple[str, ObjectId]:
+    """Save what is left of a dead datum: metadata and log; the collection and the id of that document.
+
+    One that was never born, as its reader says by ``is_abortion``, is one of ``abortions``, any other one of ``cemetery``.
+    """
+    was_read = "_id" in datum.metadata
+    tombstone, problems = storable(dict(datum.metadata))
+    problems += _fit(tombstone)
+    for problem in problems:
+        datum.elog.post("bury", problem, Badness.INFORMATIONAL)
+    document: Document = {"_id": ObjectId(), "tombstone": tombstone, "logdata": _few(datum.elog.documents())}
+    if datum.metadata.get("is_abortion") is True:
+        place, told = ABORTIONS, {"type": str(type(datum))}
+    else:
+        place, told = CEMETERY, {f"{collection}_id": datum.metadata["_id"]} if was_read else {}
+        if data_tag is not None:
+            told["data_tag"] = data_tag
+    database[place].insert_one(document | told)
+    datum.elog.saved = len(datum.elog)
+    return place, ObjectId(document["_id"])
+
+
+def _few(entries: list[Document]) -> list[Document]:
+    left_out = len(entries) - LOG_ENTRIES
+    if left_out <= 0:
+        return entries
+    half = LOG_ENTRIES // 2
+    told = entries[half] | {"error_message": f"{left_out + 1} entries are left out here"}
+    return [*entries[:half], told, *entries[-half + 1 :]]
+
+
+def _fit(values: Document) -> list[str]:
+    """Take the largest values away until the rest fits into a document; in words which."""
+    problems = []
+    while values and len(bson.encode(values)) > DOCUMENT_BYTES:
+        largest = max(values, key=lambda name: len(bson.encode({"": values[name]})))
+        del values[largest]
+        problems.append(f"{largest} is too large for a document and was left out")
+    return problems

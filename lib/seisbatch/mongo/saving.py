@@ -1,0 +1,127 @@
+"""A datum saved: its samples, its log and history, and last its document, so that a document that is there is whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bson import ObjectId
+from gridfs import GridFSBucket
+from pymongo.database import Database
+
+from seisbatch.mongo.connect import Document
+from seisbatch.mongo.data import Datum, Seismogram
+from seisbatch.mongo.document_schema import Mode, Schema
+from seisbatch.mongo.logs import save_elog, save_history
+from seisbatch.mongo.outgoing import LINKS, Outgoing, outgoing, settle
+from seisbatch.mongo.rows import segment_of_series
+from seisbatch.mongo.storage import BINARY, FILE, GRIDFS, MINISEED, append_file, append_miniseed, put_gridfs
+from seisbatch.names import channel
+
+ALGORITHM = "save_data"
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where samples are saved: in GridFS, at the end of a file, or nowhere, as they stand where a reference says.
+
+    ``folder``, ``name`` and ``form`` (``binary`` or ``MSEED``) are of a file; ``reference`` are the fields of a document that
+    say where the samples are. Raises ValueError where these do not go together.
+    """
+
+    storage_mode: str = GRIDFS
+    folder: str | Path | None = None
+    name: str | None = None
+    form: str = BINARY
+    reference: Document | None = None
+
+    def __post_init__(self) -> None:
+        if self.reference is not None:
+            return
+        if self.storage_mode not in (GRIDFS, FILE):
+            raise ValueError(
+                f"storage_mode {self.storage_mode!r}: samples are saved in {GRIDFS} or a {FILE}, or give a reference"
+            )
+        if self.storage_mode == FILE and not (self.folder and self.name):
+            raise ValueError("storage_mode file needs dir and dfile")
+        if self.form not in (BINARY, MINISEED):
+            raise ValueError(f"format {self.form!r}: files are {BINARY} or {MINISEED}")
+
+    def put(self, bucket: GridFSBucket, datum: Datum) -> Document:
+        """Save the samples; the fields of a document that say where. ValueError where miniSEED cannot hold them."""
+        if self.reference is not None:
+            return dict(self.reference)
+        if self.storage_mode == GRIDFS:
+            return put_gridfs(bucket, datum.samples)
+        assert self.folder is not None
+        assert self.name is not None
+        if self.form == BINARY:
+            return append_file(self.folder, self.name, datum.samples)
+        if isinstance(datum, Seismogram):
+            raise ValueError("a file of miniSEED does not hold the three components of a Seismogram: write it as binary")
+        codes = (str(datum.metadata.get(code) or "") for code in ("net", "sta", "loc", "chan"))
+        return append_miniseed(self.folder, self.name, channel(*codes), segment_of_series(datum))
+
+
+def save_datum(
+    database: Database[Document],
+    schema: Schema,
+    datum: Datum,
+    collection: str,
+    destination: Destination,
+    *,
+    mode: Mode,
+    exclude_keys: frozenset[str],
+    data_tag: str | None,
+    with_history: bool,
+    algorithm_id: str,
+) -> Document | None:
+    """The document of a live datum, as it was saved; None where the datum is dead, or was killed for what its log tells.
+
+    The datum in memory is then what the document is, and its metadata count as loaded.
+    """
+    if not datum.live:
+        return None
+    excluded = _excluded(datum, schema, collection, exclude_keys) | LINKS | {"_id", "data_tag"}
+    keys = (datum.metadata.keys() | datum.metadata.changed) - excluded
+    written = outgoing(datum, schema, collection, mode, keys, ALGORITHM, protected=())
+    if written is None:
+        return None
+    own: Document = {"utc_convertible": True, "time_standard": "UTC"}
+    document = own | {key: value for key, value in written.fields.items() if value != ""}
+    try:
+        document |= destination.put(GridFSBucket(database), datum)
+    except ValueError as error:
+        datum.kill(ALGORITHM, f"its samples cannot be saved: {error}")
+        return None
+    document["_id"] = ObjectId()
+    if data_tag is not None:
+        document["data_tag"] = data_tag
+    if with_history and (history_id := save_history(database, datum, collection, document["_id"], ALGORITHM, algorithm_id)):
+        document["history_object_id"] = history_id
+    if elog_id := save_elog(database, datum, collection, document["_id"], data_tag):
+        document["elog_id"] = elog_id
+    database[collection].insert_one(document)
+    for key in (LINKS | {"data_tag"}) - document.keys():
+        datum.metadata.pop(key, None)
+    settle(datum, Outgoing(document, restored=written.restored))
+    datum.metadata.clear_changed()
+    return document
+
+
+def _excluded(datum: Datum, schema: Schema, collection: str, keys: frozenset[str]) -> frozenset[str]:
+    """Keys that are not saved: of those that are asked for, all but what a document must have."""
+    needed = {key for key in keys if schema.canonical(collection, key) in schema.required(collection)}
+    for key in sorted(needed & datum.metadata.keys()):
+        datum.elog.post(ALGORITHM, f"{key} was to be left out, but no document is whole without it: it was saved")
+    return keys - needed
+
+
+def returned(datum: Datum, document: Document | None, place: tuple[str, Any] | None, wanted: tuple[str, ...]) -> Document:
+    """What a saving method tells of a datum: whether it is alive, and what is wanted of its document, or where its grave is."""
+    if document is None:
+        assert place is not None
+        grave, own = place
+        return {"is_live": False, f"{grave}_id": own}
+    return {"is_live": True} | {key: document[key] for key in wanted if key in document}

@@ -1,0 +1,138 @@
+"""A datum that was read or saved before, brought up to date where it stands: only what was changed travels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gridfs import GridFSBucket, NoFile
+from pymongo.database import Database
+
+from seisbatch.mongo.connect import Document
+from seisbatch.mongo.data import Datum
+from seisbatch.mongo.document_schema import Mode, Schema
+from seisbatch.mongo.elog import Badness
+from seisbatch.mongo.logs import save_elog, save_history
+from seisbatch.mongo.outgoing import LINKS, PLACE, Outgoing, outgoing, settle
+from seisbatch.mongo.sampling import TIMING
+from seisbatch.mongo.saving import Destination
+from seisbatch.mongo.storage import GRIDFS
+
+
+def update_datum(
+    database: Database[Document],
+    schema: Schema,
+    datum: Datum,
+    collection: str,
+    *,
+    mode: Mode,
+    exclude_keys: frozenset[str],
+    every_key: bool,
+    data_tag: str | None,
+    algorithm: str = "update_metadata",
+) -> bool:
+    """Write the keys that were changed since the datum was loaded, or every key; False where the datum is dead now.
+
+    Where the number of samples has changed its times and rate are not written: the samples that are stored are others.
+    """
+    if not datum.live:
+        return False
+    excluded = exclude_keys | LINKS | {"_id", "data_tag"}
+    held: frozenset[str] = frozenset()
+    if "npts" in datum.metadata.changed:
+        held = frozenset(TIMING)
+        datum.elog.post(
+            algorithm, f"the samples were changed: {', '.join(sorted(held))} stay until update_data", Badness.SUSPECT
+        )
+    keys = set(datum.metadata.changed) | (set(datum.metadata) if every_key else set())
+    written = outgoing(datum, schema, collection, mode, keys - excluded - held, algorithm, protected=PLACE)
+    if written is None:
+        return False
+    if data_tag is not None:
+        written.fields["data_tag"] = data_tag
+    return _write(database, datum, collection, written, algorithm, held)
+
+
+def update_samples(
+    database: Database[Document],
+    schema: Schema,
+    datum: Datum,
+    collection: str,
+    destination: Destination,
+    *,
+    mode: Mode,
+    exclude_keys: frozenset[str],
+    data_tag: str | None,
+    with_history: bool,
+    algorithm_id: str,
+) -> bool:
+    """Put the datum's samples in the place of those that its document has, and write what was changed in its metadata.
+
+    The new samples are saved first, the document then names them, and what GridFS held of the old is deleted last.
+    """
+    algorithm = "update_data"
+    if not datum.live:
+        return False
+    excluded = exclude_keys | LINKS | {"_id", "data_tag"}
+    keys = (set(datum.metadata.changed) | set(TIMING)) - excluded
+    written = outgoing(datum, schema, collection, mode, keys, algorithm, protected=PLACE)
+    if written is None:
+        return False
+    bucket = GridFSBucket(database)
+    before = database[collection].find_one({"_id": datum.metadata["_id"]}, dict.fromkeys((*PLACE, "_id"), True))
+    if before is None:
+        _kill_gone(datum, collection, algorithm)
+        return False
+    try:
+        placed = destination.put(bucket, datum)
+    except ValueError as error:
+        datum.kill(algorithm, f"its samples cannot be saved: {error}")
+        return False
+    written.fields |= placed
+    if data_tag is not None:
+        written.fields["data_tag"] = data_tag
+    if with_history:
+        own = datum.metadata["_id"]
+        if history_id := save_history(database, datum, collection, own, algorithm, algorithm_id):
+            written.fields["history_object_id"] = history_id
+    done = _write(database, datum, collection, written, algorithm)
+    unwanted = before if done else placed
+    if unwanted.get("storage_mode") == GRIDFS:
+        _delete_gridfs(bucket, unwanted)
+    return done
+
+
+def _write(
+    database: Database[Document],
+    datum: Datum,
+    collection: str,
+    written: Outgoing,
+    algorithm: str,
+    held: frozenset[str] = frozenset(),
+) -> bool:
+    own = datum.metadata["_id"]
+    blank = {key for key, value in written.fields.items() if value == ""}
+    changes: dict[str, Any] = {}
+    if fields := {key: value for key, value in written.fields.items() if key not in blank}:
+        changes["$set"] = fields
+    if removed := (written.removed | blank):
+        changes["$unset"] = dict.fromkeys(sorted(removed), "")
+    if changes and not database[collection].update_one({"_id": own}, changes).matched_count:
+        _kill_gone(datum, collection, algorithm)
+        return False
+    if elog_id := save_elog(database, datum, collection, own, fields.get("data_tag") or datum.metadata.get("data_tag")):
+        database[collection].update_one({"_id": own, "elog_id": {"$exists": False}}, {"$set": {"elog_id": elog_id}})
+    settle(datum, written)
+    datum.metadata.clear_changed(but=held)
+    return True
+
+
+def _kill_gone(datum: Datum, collection: str, algorithm: str) -> None:
+    datum.kill(algorithm, f"{collection} has no document {datum.metadata['_id']} any more")
+
+
+def _delete_gridfs(bucket: GridFSBucket, document: Mapping[str, Any]) -> None:
+    try:
+        bucket.delete(document.get("gridfs_id"))
+    except NoFile:  # deleted before: what was wanted
+        return

@@ -1,8 +1,10 @@
-// A server of MongoDB's wire protocol for the tests, on mongo-java-server; everything is in memory.
-// usage: java -Djava.util.Arrays.useLegacyMergeSort=true -cp '.:*' Main HOST PORT
+// A server of MongoDB's wire protocol for the tests, on mongo-java-server; in memory, or in a file where one is named.
+// usage: java -Djava.util.Arrays.useLegacyMergeSort=true -cp '.:*' Main HOST PORT [FILE]
 // PORT 0 takes a free port; the address is printed. It ends when its standard input does: it never outlives the tests.
 import de.bwaldvogel.mongo.MongoServer;
 import de.bwaldvogel.mongo.MongoVersion;
+import de.bwaldvogel.mongo.backend.AbstractMongoBackend;
+import de.bwaldvogel.mongo.backend.h2.H2Backend;
 import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.exception.MongoServerError;
@@ -17,6 +19,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.h2.mvstore.MVStore;
 
 public class Main {
     // The library's own versions stop at wire version 8; PyMongo 4.14+ wants 9 (MongoDB 4.4) or more.
@@ -152,15 +157,64 @@ public class Main {
         }
     }
 
+    static Document reply(String db, String command, Document q, Call call) {
+        Document reply = Users.answer(db, command, q);
+        return reply != null ? reply : handle(command, q, call);
+    }
+
     static class Memory extends MemoryBackend {
         @Override public Document handleCommand(Channel c, String db, String command, Document q) {
-            Document reply = Users.answer(db, command, q);
-            return reply != null ? reply : handle(command, q, (cmd, query) -> super.handleCommand(c, db, cmd, query));
+            return Main.reply(db, command, q, (cmd, query) -> super.handleCommand(c, db, cmd, query));
+        }
+    }
+
+    // The file is written as often as mongod's journal, and only between commands: what is in it is whole, indexes too.
+    static class OnDisk extends H2Backend {
+        static final int JOURNAL_MS = 100;
+        final ReadWriteLock commands = new ReentrantReadWriteLock();
+
+        OnDisk(String file) {
+            super(new MVStore.Builder().fileName(file).autoCommitDisabled().open());
+            Thread writer = new Thread(this::keepWriting);
+            writer.setDaemon(true);
+            writer.start();
+        }
+
+        void keepWriting() {
+            try {
+                for (; !getMvStore().isClosed(); commit()) Thread.sleep(JOURNAL_MS);
+            } catch (Throwable e) {
+                e.printStackTrace();
+                Runtime.getRuntime().halt(1);
+            }
+        }
+
+        @Override public void commit() {
+            commands.writeLock().lock();
+            try {
+                if (!getMvStore().isClosed()) super.commit();
+            } finally {
+                commands.writeLock().unlock();
+            }
+        }
+
+        @Override public Document handleCommand(Channel c, String db, String command, Document q) {
+            Document reply;
+            commands.readLock().lock();
+            try {
+                reply = command.equalsIgnoreCase("fsync") ? new Document("numFiles", 1).append("ok", 1.0)
+                    : Main.reply(db, command, q, (cmd, query) -> super.handleCommand(c, db, cmd, query));
+            } finally {
+                commands.readLock().unlock();
+            }
+            boolean journaled = q.get("writeConcern") instanceof Document concern && Boolean.TRUE.equals(concern.get("j"));
+            if (journaled || command.equalsIgnoreCase("fsync")) commit();
+            return reply;
         }
     }
 
     public static void main(String[] a) throws Exception {
-        Memory backend = new Memory();
+        AbstractMongoBackend backend = a.length > 2 ? new OnDisk(a[2]) : new Memory();
         backend.version(Version.V);
         MongoServer server = new MongoServer(backend);
         server.bind(a[0], Integer.parseInt(a[1]));

@@ -185,6 +185,8 @@ def test_the_handle_for_seismograms_and_data_of_the_other_kind(mongo_database):
     database.save_data(seismogram())
     database.save_data(series())
     assert (database.wf_Seismogram.count_documents({}), database.wf_TimeSeries.count_documents({})) == (1, 1)
+    with pytest.raises(ValueError, match="wf_Seismogram holds no TimeSeries"):
+        database.save_data(series(), collection="wf_Seismogram")
     with pytest.raises(ValueError, match="source holds no waveforms"):
         Database(mongo_database.client, mongo_database.name, db_schema="source")
 
@@ -290,6 +292,18 @@ def test_metadata_too_large_for_a_document_kill_and_leave_a_tombstone_that_fits(
     assert grave["tombstone"]["remark"] == "small"
     assert "more than a document" in grave["logdata"][0]["error_message"]
     assert "note is too large" in grave["logdata"][1]["error_message"]
+
+
+def test_a_log_of_any_length_fits(database):
+    datum = series()
+    for number in range(5000):
+        datum.elog.post("loop", f"{number} " + "x" * 5000)
+    datum.kill("loop", "no use")
+    database.save_data(datum)
+    log = database.cemetery.find_one()["logdata"]
+    assert log[0]["error_message"].startswith("0 x")
+    assert log[-1]["error_message"] == "no use"
+    assert any("3002 entries are left out" in entry["error_message"] for entry in log)
 
 
 # --- logs, graves and histories -------------------------------------------------------------------------------------

@@ -84,6 +84,16 @@ def test_rule_1_read_only_and_normalised_attributes_are_never_altered(database):
     assert (datum.metadata["net"], datum.metadata["source_lat"]) == ("BW", 38.3)
 
 
+def test_an_id_that_was_changed_updates_no_other_document(database):
+    other, datum = (in_database(database, series()) for _ in range(2))
+    own = datum.metadata["_id"]
+    datum.metadata.update({"_id": other.metadata["_id"], "snr": 9.0})
+    database.update_metadata(datum)
+    assert [one["_id"] for one in database[WF].find({"snr": 9.0})] == [own]
+    assert datum.metadata["_id"] == own
+    assert "_id was" in database.elog.find_one({"wf_TimeSeries_id": own})["logdata"][0]["error_message"]
+
+
 @pytest.mark.parametrize("key", ["source_id", "site_id", "channel_id"])
 def test_rule_2_a_changed_cross_referencing_id_kills_and_the_graveyard_has_the_metadata(database, key):
     before = ObjectId()

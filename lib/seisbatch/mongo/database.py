@@ -78,11 +78,17 @@ class Database(pymongo.database.Database[Document]):
 
     def _collection_of(self, datum: Datum, collection: str | None) -> str:
         """The collection that is named, or else the one of that kind of datum."""
+        is_seismogram = isinstance(datum, Seismogram)
         if collection is not None:
-            return self._waveforms(collection)
-        wanted = SEISMOGRAM if isinstance(datum, Seismogram) else TIME_SERIES
-        has_matrix = "tmatrix" in self._schema.required(self._default)
-        return self._default if has_matrix == isinstance(datum, Seismogram) else wanted
+            if self._holds_seismograms(self._waveforms(collection)) != is_seismogram:
+                raise ValueError(f"{collection} holds no {type(datum).__name__}")
+            return collection
+        if self._holds_seismograms(self._default) == is_seismogram:
+            return self._default
+        return SEISMOGRAM if is_seismogram else TIME_SERIES
+
+    def _holds_seismograms(self, collection: str) -> bool:
+        return "tmatrix" in self._schema.required(collection)
 
     # --- create -------------------------------------------------------------------------------------------------------
 

@@ -12,11 +12,12 @@ from pymongo.database import Database
 from seisbatch.mongo.connect import Document
 from seisbatch.mongo.data import Datum, Ensemble
 from seisbatch.mongo.elog import Badness
-from seisbatch.mongo.outgoing import DOCUMENT_BYTES, storable
+from seisbatch.mongo.outgoing import storable
 
 ELOG, HISTORY, CEMETERY, ABORTIONS = "elog", "history_object", "cemetery", "abortions"
-LOG_ENTRIES = 2000
-"""Of one document: the first half and the last of a longer log, so that it fits."""
+LOG_ENTRIES, MESSAGE_LENGTH = 2000, 2000
+"""Of one document: the first half and the last of a longer log, and the beginning of longer messages, so that it fits."""
+TOMBSTONE_BYTES = 8_000_000
 
 
 def save_elog(database: Database[Document], datum: Datum, collection: str, wf_id: Any, data_tag: str | None) -> ObjectId | None:
@@ -71,7 +72,7 @@ def bury(database: Database[Document], datum: Datum, collection: str, data_tag: 
 
     One that was never born, as its reader says by ``is_abortion``, is one of ``abortions``, any other one of ``cemetery``.
     """
-    was_read = "_id" in datum.metadata
+    own = datum.metadata.loaded.get("_id")
     tombstone, problems = storable(dict(datum.metadata))
     problems += _fit(tombstone)
     for problem in problems:
@@ -80,7 +81,7 @@ def bury(database: Database[Document], datum: Datum, collection: str, data_tag: 
     if datum.metadata.get("is_abortion") is True:
         place, told = ABORTIONS, {"type": str(type(datum))}
     else:
-        place, told = CEMETERY, {f"{collection}_id": datum.metadata["_id"]} if was_read else {}
+        place, told = CEMETERY, {f"{collection}_id": own} if own is not None else {}
         if data_tag is not None:
             told["data_tag"] = data_tag
     database[place].insert_one(document | told)
@@ -89,6 +90,7 @@ def bury(database: Database[Document], datum: Datum, collection: str, data_tag: 
 
 
 def _few(entries: list[Document]) -> list[Document]:
+    entries = [entry | {"error_message": entry["error_message"][:MESSAGE_LENGTH]} for entry in entries]
     left_out = len(entries) - LOG_ENTRIES
     if left_out <= 0:
         return entries
@@ -100,7 +102,7 @@ def _few(entries: list[Document]) -> list[Document]:
 def _fit(values: Document) -> list[str]:
     """Take the largest values away until the rest fits into a document; in words which."""
     problems = []
-    while values and len(bson.encode(values)) > DOCUMENT_BYTES:
+    while values and len(bson.encode(values)) > TOMBSTONE_BYTES:
         largest = max(values, key=lambda name: len(bson.encode({"": values[name]})))
         del values[largest]
         problems.append(f"{largest} is too large for a document and was left out")

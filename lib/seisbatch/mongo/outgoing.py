@@ -47,6 +47,9 @@ def outgoing(
     or left out.
     """
     metadata, loaded = datum.metadata, datum.metadata.loaded
+    if "_id" in loaded and metadata.get("_id") != loaded["_id"]:
+        datum.elog.post(algorithm, f"_id was {loaded['_id']} and stays so, not {shown(metadata.get('_id'))}", Badness.SUSPECT)
+        metadata["_id"] = loaded["_id"]
     changed = metadata.changed
     for key in sorted(changed):
         if schema.is_immutable(collection, key) and key in loaded:

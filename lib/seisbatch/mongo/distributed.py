@@ -132,7 +132,7 @@ def read_batches(task: Task, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.R
         for batch in batches:
             for row in _rows(task, reader, batch):
                 held.append(row)
-                n_bytes += len(row["samples"] or b"")
+                n_bytes += len(row.get("samples") or b"")
                 del row
                 if n_bytes >= BATCH_BYTES or len(held) >= BATCH_ROWS:
                     rows, held, n_bytes = table.batch(held), [], 0
@@ -233,19 +233,16 @@ def datum_of_row(row: Any) -> TimeSeries | Seismogram:
     values = row if isinstance(row, Mapping) else row.asDict()
     if values["encoding"] != FLOAT64:
         raise ValueError(f"samples are encoded as {values['encoding']}, not as {FLOAT64}")
-    metadata = json_util.loads(values["metadata"], json_options=_TO_PYTHON)
-    metadata |= {name: values[name] for name in _COLUMNS if values[name] is not None}
+    metadata = json_util.loads(values["metadata"])
+    metadata |= {name: values[name] for name in _COLUMNS if values.get(name) is not None}
     metadata["_id"] = id_of_text(values["_id"])
     kind, shape = (Seismogram, (3, -1)) if values["components"] == 3 else (TimeSeries, (-1,))
     samples = np.frombuffer(values["samples"], "<f8").astype(np.float64).reshape(shape) if values["live"] else None
     datum = kind(samples, metadata)
-    datum.elog = ErrorLog.from_documents(json_util.loads(values["elog"], json_options=_TO_PYTHON))
-    if values["history"]:
-        datum.history = History.from_documents(json_util.loads(values["history"], json_options=_TO_PYTHON))
+    datum.elog = ErrorLog.from_documents(json_util.loads(values["elog"]))
+    if values.get("history"):
+        datum.history = History.from_documents(json_util.loads(values["history"]))
     return datum
-
-
-_TO_PYTHON = json_util.CANONICAL_JSON_OPTIONS.with_options(tz_aware=True)
 
 
 def _json(value: Any) -> str:

@@ -89,8 +89,6 @@ def read_distributed_data(
 
     ``options`` are those of :func:`read_distributed`. Workers connect by themselves, and the client is not asked for its
     password: for a server that asks for one, its URI must be in the environment variable ``SEISBATCH_MONGO_URI``.
-
-    >>> rows = read_distributed_data(client, "tohoku", client["tohoku"].wf_TimeSeries.find({}))  # doctest: +SKIP
     """
     session = spark or SparkSession.builder.getOrCreate()
     return read_distributed(session, settings_of(client, name), selection, **options)

@@ -60,11 +60,11 @@ def test_what_cannot_be_read_is_dead_and_in_abortions(database, tmp_path):
     assert not datum.live
     ensemble = database.read_ensemble_data([own])
     assert (ensemble.members, len(ensemble.dead)) == ([], 1)
-    for grave in database.abortions.find():
-        assert grave["tombstone"]["_id"] == own
-        assert "No such file" in grave["logdata"][0]["error_message"]
-        assert "TimeSeries" in grave["type"]
-    assert database.abortions.count_documents({}) == 2
+    database.save_data(datum)
+    [grave] = database.abortions.find()  # however often it is read or saved
+    assert grave["tombstone"]["_id"] == own
+    assert "No such file" in grave["logdata"][0]["error_message"]
+    assert "TimeSeries" in grave["type"]
     assert database.cemetery.count_documents({}) == 0
 
 

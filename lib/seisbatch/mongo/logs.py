@@ -11,6 +11,7 @@ from pymongo.database import Database
 
 from seisbatch.mongo.connect import Document
 from seisbatch.mongo.data import Datum, Ensemble
+from seisbatch.mongo.documents import object_id
 from seisbatch.mongo.elog import Badness
 from seisbatch.mongo.outgoing import storable
 
@@ -71,6 +72,7 @@ def bury(database: Database[Document], datum: Datum, collection: str, data_tag: 
     """Save what is left of a dead datum: metadata and log; the collection and the id of that document.
 
     One that was never born, as its reader says by ``is_abortion``, is one of ``abortions``, any other one of ``cemetery``.
+    However often a document cannot be read for the same reason, it has one abortion.
     """
     own = datum.metadata.loaded.get("_id")
     tombstone, problems = storable(dict(datum.metadata))
@@ -84,9 +86,13 @@ def bury(database: Database[Document], datum: Datum, collection: str, data_tag: 
         place, told = CEMETERY, {f"{collection}_id": own} if own is not None else {}
         if data_tag is not None:
             told["data_tag"] = data_tag
-    database[place].insert_one(document | told)
+    if place == ABORTIONS and own is not None:
+        reasons = " ".join(entry.message for entry in datum.elog)
+        document["_id"] = object_id(ABORTIONS, f"{collection}/{own}/{reasons}")
+    grave = {"_id": document.pop("_id")}
+    database[place].update_one(grave, {"$setOnInsert": document | told}, upsert=True)
     datum.elog.saved = len(datum.elog)
-    return place, ObjectId(document["_id"])
+    return place, grave["_id"]
 
 
 def _few(entries: list[Document]) -> list[Document]:

@@ -211,3 +211,16 @@ def test_what_was_never_saved_has_nothing_to_update(database):
     for update in (database.update_metadata, database.update_data):
         with pytest.raises(ValueError, match="save_data makes one"):
             update(series())
+
+
+@pytest.mark.parametrize("update", ["update_metadata", "update_data"])
+def test_names_that_an_update_would_take_for_a_path_change_no_other_field(database, update):
+    datum = in_database(database, series(snr={"p": 1.0}))
+    datum.metadata.update({"snr.p": 3.0, "sta.x": 4.0, "$price": 5.0, "pick": 6.0})
+    getattr(database, update)(datum)
+    document = database[WF].find_one()
+    assert (document["snr"], document["sta"], document["pick"]) == ({"p": 1.0}, "RJOB", 6.0)
+    assert len(database.elog.find_one({"wf_TimeSeries_id": document["_id"]})["logdata"]) == 3
+    assert datum.metadata.changed == {"snr.p", "sta.x", "$price"}
+    told = database.save_data(datum)
+    assert database[WF].find_one({"_id": told["_id"]})["snr.p"] == 3.0

@@ -14,7 +14,7 @@ from seisbatch.mongo.document_schema import Mode, Schema
 from seisbatch.mongo.elog import Badness
 from seisbatch.mongo.logs import save_elog, save_history
 from seisbatch.mongo.outgoing import LINKS, PLACE, Outgoing, outgoing, settle
-from seisbatch.mongo.sampling import TIMING
+from seisbatch.mongo.sampling import ORIENTATION, TIMING
 from seisbatch.mongo.saving import Destination
 from seisbatch.mongo.storage import GRIDFS
 
@@ -51,7 +51,7 @@ def update_datum(
         return False
     if data_tag is not None:
         written.fields["data_tag"] = data_tag
-    return _write(database, datum, collection, written, algorithm, held)
+    return _write(database, datum, collection, written, algorithm, held | exclude_keys)
 
 
 def update_samples(
@@ -74,6 +74,9 @@ def update_samples(
     algorithm = "update_data"
     if not datum.live:
         return False
+    if needed := exclude_keys & {*TIMING, *ORIENTATION}:
+        datum.elog.post(algorithm, f"{', '.join(sorted(needed))} tell of the samples, and were not left out")
+        exclude_keys -= needed
     excluded = exclude_keys | LINKS | {"_id", "data_tag"}
     keys = (set(datum.metadata.changed) | set(TIMING)) - excluded
     held = _unaddressed(datum, keys, algorithm)
@@ -97,7 +100,7 @@ def update_samples(
         own = datum.metadata["_id"]
         if history_id := save_history(database, datum, collection, own, algorithm, algorithm_id):
             written.fields["history_object_id"] = history_id
-    done = _write(database, datum, collection, written, algorithm, held)
+    done = _write(database, datum, collection, written, algorithm, held | exclude_keys)
     unwanted = before if done else placed
     if unwanted.get("storage_mode") == GRIDFS:
         _delete_gridfs(bucket, unwanted)

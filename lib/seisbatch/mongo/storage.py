@@ -62,9 +62,16 @@ def append_miniseed(folder: str | Path, name: str, channel: Channel, segment: Se
     return _append(folder, name, records) | {"format": MINISEED}
 
 
-def _append(folder: str | Path, name: str, body: bytes) -> Document:
-    if not name or name in (".", "..") or "/" in name or "\0" in name:
+def check_name(name: Any, folder: Any) -> None:
+    """ValueError of what is no name of a file in a folder, or no folder."""
+    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\0" in name:
         raise ValueError(f"{name!r} is no name of a file in {folder}")
+    if folder is not None and (not isinstance(folder, str | Path) or "\0" in str(folder)):
+        raise ValueError(f"{folder!r} is no name of a folder")
+
+
+def _append(folder: str | Path, name: str, body: bytes) -> Document:
+    check_name(name, folder)
     place = Path(folder).expanduser().absolute()
     try:
         place.mkdir(parents=True, exist_ok=True)

@@ -410,3 +410,15 @@ def test_metadata_that_name_no_file_kill_their_datum_alone(database, tmp_path, p
     datum = series(**{"dir": str(tmp_path), "dfile": "x"} | place)
     assert not database.save_data(datum, storage_mode="file")["is_live"]
     assert "is no name of a" in database.cemetery.find_one()["logdata"][0]["error_message"]
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "starttime", "delta"), [(0, START, 0.01), (20_000, START, 1 / 30e6), (20_000, 253402300000.0, 0.01)]
+)
+def test_what_miniseed_cannot_give_back_is_not_saved_as_such(database, tmp_path, n_samples, starttime, delta):
+    codes = {"net": "BW", "sta": "RJOB", "chan": "EHZ"}
+    datum = TimeSeries(np.arange(n_samples) % 7, codes, starttime=starttime, delta=delta)
+    told = database.save_data(datum, storage_mode="file", dir=tmp_path, dfile="x", format="MSEED")
+    assert not told["is_live"]
+    assert "does not fit into miniSEED" in database.cemetery.find_one()["logdata"][0]["error_message"]
+    assert database.wf_TimeSeries.count_documents({}) == 0

@@ -24,7 +24,7 @@ from seisbatch.acquire.pack import pack
 from seisbatch.mongo.connect import Document
 from seisbatch.mongo.objects import Objects
 from seisbatch.names import Channel
-from seisbatch.outcome import Corrupt, Denied, Missing, Rejected, RunError, is_out_of_space
+from seisbatch.outcome import Corrupt, Denied, Missing, Rejected, RunError, UnitError, is_out_of_space
 from seisbatch.process.segments import Segment
 
 GRIDFS, FILE, URL = "gridfs", "file", "url"
@@ -53,12 +53,16 @@ def append_file(folder: str | Path, name: str, samples: Samples) -> Document:
 def append_miniseed(folder: str | Path, name: str, channel: Channel, segment: Segment) -> Document:
     """Add a segment's records of miniSEED to the end of a file, as :func:`append_file` does samples.
 
-    Raises ValueError too where codes or rate are none that miniSEED holds.
+    Raises ValueError too where codes, times or rate are none that miniSEED holds: records that do not give the samples again
+    are not written.
     """
     try:
         records = pack(channel, segment)
-    except PymseedError as error:
+        fits = np.array_equal(_of_records(records, len(segment.samples)), segment.samples, equal_nan=True)
+    except (PymseedError, UnitError, OverflowError) as error:
         raise ValueError(f"it does not fit into miniSEED: {error}") from None
+    if not fits:
+        raise ValueError("it does not fit into miniSEED: the records give other samples")
     return _append(folder, name, records) | {"format": MINISEED}
 
 

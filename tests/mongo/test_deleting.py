@@ -141,3 +141,16 @@ def test_rules_1_and_2_documents_of_normalising_collections_are_deleted_by_mongo
     with pytest.raises(ValueError, match=f"database.{collection}.delete_one"):
         database.delete_data(own, collection=collection)
     assert database[collection].count_documents({}) == 1
+
+
+def test_a_file_stays_that_another_document_names_by_another_path(database, tmp_path):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    for folder in (tmp_path / "below" / "..", tmp_path / "link"):
+        datum, other = series(), series()
+        database.save_data(datum, storage_mode="file", dir=folder, dfile="x")
+        database.save_data(other, storage_mode="file", dir=tmp_path, dfile="x")
+        deleted = database.delete_data(datum.metadata["_id"], remove_unreferenced_files=True)
+        assert (deleted.files, deleted.files_kept) == (0, 1)
+        assert database.read_data(other.metadata["_id"]).live
+        assert database.delete_data(other.metadata["_id"], remove_unreferenced_files=True).files == 1

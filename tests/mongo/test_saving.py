@@ -381,3 +381,44 @@ def test_data_tag_and_storage_of_a_reused_datum_are_those_of_the_last_save(datab
     assert second["storage_mode"] == "gridfs"
     assert Path(second["dir"]) == tmp_path  # as MsPASS: storage_mode alone tells
     assert Badness.COMPLAINT not in {entry.badness for entry in datum.elog}
+
+
+def test_a_wrong_call_kills_no_data_and_saves_no_part_of_them(database, tmp_path):
+    three = seismogram()
+    on_disk = {"storage_mode": "file", "dir": tmp_path}
+    with pytest.raises(ValueError, match="three components"):
+        database.save_data(three, **on_disk, dfile="x", format="MSEED")
+    datum = series()
+    with pytest.raises(ValueError, match="no name of a file"):
+        database.save_data(datum, **on_disk, dfile="below/x")
+    for reference, message in (({"url": "s3://bucket/key"}, "storage_mode"), ({"storage_mode": "url", "url": object()}, "url")):
+        with pytest.raises(ValueError, match=message):
+            database.save_data(datum, reference=reference)
+    assert three.live
+    assert datum.live
+    ensemble = TimeSeriesEnsemble([series(dir=str(tmp_path), dfile="x"), series()])
+    with pytest.raises(ValueError, match="needs dir and dfile"):
+        database.save_data(ensemble, storage_mode="file")
+    assert not any(database[name].count_documents({}) for name in ("wf_TimeSeries", "wf_Seismogram", "cemetery"))
+    assert not list(tmp_path.iterdir())
+    database.save_data(datum, reference={"storage_mode": "url", "url": "s3://bucket/key", "foff": np.int64(512), "nbytes": 512})
+    assert database.wf_TimeSeries.find_one()["foff"] == 512
+
+
+@pytest.mark.parametrize("place", [{"dir": 5}, {"dfile": 5}, {"dir": "nul\0"}, {"dfile": "a/b"}])
+def test_metadata_that_name_no_file_kill_their_datum_alone(database, tmp_path, place):
+    datum = series(**{"dir": str(tmp_path), "dfile": "x"} | place)
+    assert not database.save_data(datum, storage_mode="file")["is_live"]
+    assert "is no name of a" in database.cemetery.find_one()["logdata"][0]["error_message"]
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "starttime", "delta"), [(0, START, 0.01), (20_000, START, 1 / 30e6), (20_000, 253402300000.0, 0.01)]
+)
+def test_what_miniseed_cannot_give_back_is_not_saved_as_such(database, tmp_path, n_samples, starttime, delta):
+    codes = {"net": "BW", "sta": "RJOB", "chan": "EHZ"}
+    datum = TimeSeries(np.arange(n_samples) % 7, codes, starttime=starttime, delta=delta)
+    told = database.save_data(datum, storage_mode="file", dir=tmp_path, dfile="x", format="MSEED")
+    assert not told["is_live"]
+    assert "does not fit into miniSEED" in database.cemetery.find_one()["logdata"][0]["error_message"]
+    assert database.wf_TimeSeries.count_documents({}) == 0

@@ -211,3 +211,35 @@ def test_what_was_never_saved_has_nothing_to_update(database):
     for update in (database.update_metadata, database.update_data):
         with pytest.raises(ValueError, match="save_data makes one"):
             update(series())
+
+
+@pytest.mark.parametrize("update", ["update_metadata", "update_data"])
+def test_names_that_an_update_would_take_for_a_path_change_no_other_field(database, update):
+    datum = in_database(database, series(snr={"p": 1.0}))
+    datum.metadata.update({"snr.p": 3.0, "sta.x": 4.0, "$price": 5.0, "pick": 6.0})
+    getattr(database, update)(datum)
+    document = database[WF].find_one()
+    assert (document["snr"], document["sta"], document["pick"]) == ({"p": 1.0}, "RJOB", 6.0)
+    assert len(database.elog.find_one({"wf_TimeSeries_id": document["_id"]})["logdata"]) == 3
+    assert datum.metadata.changed == {"snr.p", "sta.x", "$price"}
+    told = database.save_data(datum)
+    assert database[WF].find_one({"_id": told["_id"]})["snr.p"] == 3.0
+
+
+def test_a_key_that_one_update_excludes_is_still_changed_for_the_next(database):
+    datum = in_database(database, series(pick=2.0))
+    for update in (database.update_metadata, database.update_data):
+        datum.metadata["pick"] += 1
+        update(datum, exclude_keys=["pick"])
+        assert database[WF].find_one()["pick"] == datum.metadata["pick"] - 1
+        database.update_metadata(datum)
+        assert database[WF].find_one()["pick"] == datum.metadata["pick"]
+
+
+def test_what_tells_of_new_samples_is_not_excluded(database):
+    datum = in_database(database, series())
+    datum.samples = SAMPLES[:100]
+    database.update_data(datum, exclude_keys=["npts", "endtime"])
+    again = database.read_data(datum.metadata["_id"])
+    assert (again.live, again.npts) == (True, 100)
+    assert "npts tell" in database.elog.find_one()["logdata"][0]["error_message"]

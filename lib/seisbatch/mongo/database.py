@@ -140,11 +140,11 @@ class Database(pymongo.database.Database[Document]):
         else:
             data = time_series_of(data) if isinstance(data, Trace) else data
             members = [data]
+        places = [(self._collection_of(member, collection), destination.of(member)) for member in members]
         told = [
-            self._save(member, destination, Mode(mode), frozenset(exclude_keys), collection, data_tag, save_history, alg_id,
-                       tuple(return_list))
-            for member in members
-        ]  # fmt: skip
+            self._save(member, *place, Mode(mode), frozenset(exclude_keys), data_tag, save_history, alg_id, tuple(return_list))
+            for member, place in zip(members, places, strict=True)
+        ]
         if isinstance(data, Ensemble):
             save_elog_of_ensemble(self, data, data_tag)
             return data if return_data else told
@@ -160,18 +160,17 @@ class Database(pymongo.database.Database[Document]):
     def _save(
         self,
         datum: Datum,
+        name: str,
         destination: Destination,
         mode: Mode,
         exclude_keys: frozenset[str],
-        collection: str | None,
         data_tag: str | None,
         with_history: bool,
         algorithm_id: str,
         wanted: tuple[str, ...],
     ) -> Document:
-        name = self._collection_of(datum, collection)
         document = save_datum(
-            self, self._schema, datum, name, destination.of(datum), mode=mode, exclude_keys=exclude_keys, data_tag=data_tag,
+            self, self._schema, datum, name, destination, mode=mode, exclude_keys=exclude_keys, data_tag=data_tag,
             with_history=with_history, algorithm_id=algorithm_id,
         )  # fmt: skip
         place = None if document is not None else self._bury(datum, name, data_tag)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,8 +57,8 @@ def delete(
     """Delete data by their ids; whether other documents name their files is asked once for many.
 
     Samples go before the documents that name them: what was interrupted is finished by the same call. What GridFS holds is
-    always deleted; a file only if that is asked for and no document that stays names its ``dir`` and ``dfile``, in any
-    collection of waveforms; objects that a ``url`` names never.
+    always deleted; a file only if that is asked for and no document that stays names its ``dir`` and ``dfile``, be it by
+    another path to that folder, in any collection of waveforms; objects that a ``url`` names never.
 
     Raises ValueError of a collection that does not hold waveforms, Denied where a file may not be removed.
     """
@@ -117,21 +119,19 @@ def _delete_linked(database: Database[Document], name: str, collection: str, doc
 
 
 def _remove_files(database: Database[Document], schema: Schema, collection: str, ids: set[Any], files: set[File]) -> Deleted:
-    """Remove the files that no document names but those that are being deleted."""
+    """Remove the files that no document names but those that are being deleted, whatever path to a folder each of them has."""
+    real = functools.cache(os.path.realpath)
+    by_place = {(real(folder), name): (folder, name) for folder, name in sorted(files)}
     named: set[File] = set()
     waveforms = [name for name, one in schema.collections.items() if one.kind is Kind.WAVEFORMS]
-    for batch in _batches(sorted(files)):
-        by_folder: dict[str, list[str]] = {}
-        for folder, name in batch:
-            by_folder.setdefault(folder, []).append(name)
-        query = {"$or": [{"dir": folder, "dfile": {"$in": names}} for folder, names in by_folder.items()]}
+    for batch in _batches(sorted({name for _, name in files})):
         for one in waveforms:
-            for document in database[one].find(query, {"dir": True, "dfile": True}):
-                if one != collection or document["_id"] not in ids:
-                    named.add((document["dir"], document["dfile"]))
+            for document in database[one].find({"dfile": {"$in": batch}}, {"dir": True, "dfile": True}):
+                if (one != collection or document["_id"] not in ids) and isinstance(document.get("dir"), str):
+                    named |= {(real(document["dir"]), document["dfile"])} & by_place.keys()
     removed = gone = 0
-    for folder, name in sorted(files - named):
-        path = Path(folder, name)
+    for place in sorted(by_place.keys() - named):
+        path = Path(*by_place[place])
         try:
             path.unlink()
         except FileNotFoundError:
@@ -140,4 +140,4 @@ def _remove_files(database: Database[Document], schema: Schema, collection: str,
             raise Denied(f"{path} is not removed, nor the documents of its samples deleted: {error.strerror}") from None
         else:
             removed += 1
-    return Deleted(files=removed, files_kept=len(files & named), files_not_there=gone)
+    return Deleted(files=removed, files_kept=len(named), files_not_there=gone)

@@ -14,9 +14,9 @@ from seisbatch.mongo.connect import Document
 from seisbatch.mongo.data import Datum, Seismogram
 from seisbatch.mongo.document_schema import Mode, Schema
 from seisbatch.mongo.logs import save_elog, save_history
-from seisbatch.mongo.outgoing import LINKS, Outgoing, outgoing, settle
+from seisbatch.mongo.outgoing import LINKS, Outgoing, outgoing, settle, storable
 from seisbatch.mongo.rows import segment_of_series
-from seisbatch.mongo.storage import BINARY, FILE, GRIDFS, MINISEED, append_file, append_miniseed, put_gridfs
+from seisbatch.mongo.storage import BINARY, FILE, GRIDFS, MINISEED, append_file, append_miniseed, check_name, put_gridfs
 from seisbatch.names import channel
 
 ALGORITHM = "save_data"
@@ -38,6 +38,10 @@ class Destination:
 
     def __post_init__(self) -> None:
         if self.reference is not None:
+            if told := [message for message in storable(self.reference)[1] if "left out" in message]:
+                raise ValueError(f"a reference of {'; '.join(told)}")
+            if "storage_mode" not in self.reference:
+                raise ValueError("a reference without storage_mode does not tell where samples are")
             return
         if self.storage_mode not in (GRIDFS, FILE):
             raise ValueError(
@@ -47,9 +51,16 @@ class Destination:
             raise ValueError(f"format {self.form!r}: files are {BINARY} or {MINISEED}")
 
     def of(self, datum: Datum) -> Destination:
-        """The same with the file that a datum's metadata name, where none is given; ValueError where they name none."""
+        """The same with the file that a datum's metadata name, where none is given.
+
+        ValueError where they name none, of a name given that is none, and of a Seismogram as miniSEED.
+        """
         if self.reference is not None or self.storage_mode != FILE:
             return self
+        if self.name:
+            check_name(self.name, self.folder)
+        if self.form == MINISEED and isinstance(datum, Seismogram):
+            raise ValueError("a file of miniSEED does not hold the three components of a Seismogram: write it as binary")
         folder, name = self.folder or datum.metadata.get("dir"), self.name or datum.metadata.get("dfile")
         if datum.live and not (folder and name):
             raise ValueError("storage_mode file needs dir and dfile, as arguments or in the metadata")
@@ -58,15 +69,13 @@ class Destination:
     def put(self, bucket: GridFSBucket, datum: Datum) -> Document:
         """Save the samples; the fields of a document that say where. ValueError where miniSEED cannot hold them."""
         if self.reference is not None:
-            return dict(self.reference)
+            return storable(self.reference)[0]
         if self.storage_mode == GRIDFS:
             return put_gridfs(bucket, datum.samples)
         assert self.folder is not None
         assert self.name is not None
         if self.form == BINARY:
             return append_file(self.folder, self.name, datum.samples)
-        if isinstance(datum, Seismogram):
-            raise ValueError("a file of miniSEED does not hold the three components of a Seismogram: write it as binary")
         codes = (str(datum.metadata.get(code) or "") for code in ("net", "sta", "loc", "chan"))
         return append_miniseed(self.folder, self.name, channel(*codes), segment_of_series(datum))
 

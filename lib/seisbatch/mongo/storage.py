@@ -24,7 +24,7 @@ from seisbatch.acquire.pack import pack
 from seisbatch.mongo.connect import Document
 from seisbatch.mongo.objects import Objects
 from seisbatch.names import Channel
-from seisbatch.outcome import Corrupt, Denied, Missing, Rejected, RunError, is_out_of_space
+from seisbatch.outcome import Corrupt, Denied, Missing, Rejected, RunError, UnitError, is_out_of_space
 from seisbatch.process.segments import Segment
 
 GRIDFS, FILE, URL = "gridfs", "file", "url"
@@ -53,18 +53,29 @@ def append_file(folder: str | Path, name: str, samples: Samples) -> Document:
 def append_miniseed(folder: str | Path, name: str, channel: Channel, segment: Segment) -> Document:
     """Add a segment's records of miniSEED to the end of a file, as :func:`append_file` does samples.
 
-    Raises ValueError too where codes or rate are none that miniSEED holds.
+    Raises ValueError too where codes, times or rate are none that miniSEED holds: records that do not give the samples again
+    are not written.
     """
     try:
         records = pack(channel, segment)
-    except PymseedError as error:
+        fits = np.array_equal(_of_records(records, len(segment.samples)), segment.samples, equal_nan=True)
+    except (PymseedError, UnitError, OverflowError) as error:
         raise ValueError(f"it does not fit into miniSEED: {error}") from None
+    if not fits:
+        raise ValueError("it does not fit into miniSEED: the records give other samples")
     return _append(folder, name, records) | {"format": MINISEED}
 
 
-def _append(folder: str | Path, name: str, body: bytes) -> Document:
-    if not name or name in (".", "..") or "/" in name or "\0" in name:
+def check_name(name: Any, folder: Any) -> None:
+    """ValueError of what is no name of a file in a folder, or no folder."""
+    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\0" in name:
         raise ValueError(f"{name!r} is no name of a file in {folder}")
+    if folder is not None and (not isinstance(folder, str | Path) or "\0" in str(folder)):
+        raise ValueError(f"{folder!r} is no name of a folder")
+
+
+def _append(folder: str | Path, name: str, body: bytes) -> Document:
+    check_name(name, folder)
     place = Path(folder).expanduser().absolute()
     try:
         place.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from gridfs import GridFSBucket, NoFile
@@ -14,7 +14,7 @@ from seisbatch.mongo.document_schema import Mode, Schema
 from seisbatch.mongo.elog import Badness
 from seisbatch.mongo.logs import save_elog, save_history
 from seisbatch.mongo.outgoing import LINKS, PLACE, Outgoing, outgoing, settle
-from seisbatch.mongo.sampling import TIMING
+from seisbatch.mongo.sampling import ORIENTATION, TIMING
 from seisbatch.mongo.saving import Destination
 from seisbatch.mongo.storage import GRIDFS
 
@@ -44,13 +44,14 @@ def update_datum(
         datum.elog.post(
             algorithm, f"the samples were changed: {', '.join(sorted(held))} stay until update_data", Badness.SUSPECT
         )
-    keys = set(datum.metadata.changed) | (set(datum.metadata) if every_key else set())
-    written = outgoing(datum, schema, collection, mode, keys - excluded - held, algorithm, protected=PLACE)
+    keys = (set(datum.metadata.changed) | (set(datum.metadata) if every_key else set())) - excluded
+    held |= _unaddressed(datum, keys, algorithm)
+    written = outgoing(datum, schema, collection, mode, keys - held, algorithm, protected=PLACE)
     if written is None:
         return False
     if data_tag is not None:
         written.fields["data_tag"] = data_tag
-    return _write(database, datum, collection, written, algorithm, held)
+    return _write(database, datum, collection, written, algorithm, held | exclude_keys)
 
 
 def update_samples(
@@ -73,9 +74,13 @@ def update_samples(
     algorithm = "update_data"
     if not datum.live:
         return False
+    if needed := exclude_keys & {*TIMING, *ORIENTATION}:
+        datum.elog.post(algorithm, f"{', '.join(sorted(needed))} tell of the samples, and were not left out")
+        exclude_keys -= needed
     excluded = exclude_keys | LINKS | {"_id", "data_tag"}
     keys = (set(datum.metadata.changed) | set(TIMING)) - excluded
-    written = outgoing(datum, schema, collection, mode, keys, algorithm, protected=PLACE)
+    held = _unaddressed(datum, keys, algorithm)
+    written = outgoing(datum, schema, collection, mode, keys - held, algorithm, protected=PLACE)
     if written is None:
         return False
     bucket = GridFSBucket(database)
@@ -95,11 +100,19 @@ def update_samples(
         own = datum.metadata["_id"]
         if history_id := save_history(database, datum, collection, own, algorithm, algorithm_id):
             written.fields["history_object_id"] = history_id
-    done = _write(database, datum, collection, written, algorithm)
+    done = _write(database, datum, collection, written, algorithm, held | exclude_keys)
     unwanted = before if done else placed
     if unwanted.get("storage_mode") == GRIDFS:
         _delete_gridfs(bucket, unwanted)
     return done
+
+
+def _unaddressed(datum: Datum, keys: Set[str], algorithm: str) -> frozenset[str]:
+    """Names that an update takes for a path or an operator; the log tells of those that were changed."""
+    found = frozenset(key for key in keys if "." in key or key.startswith("$"))
+    for key in sorted(found & datum.metadata.changed):
+        datum.elog.post(algorithm, f"{key}: no update reaches a field of that name; save_data saves it", Badness.SUSPECT)
+    return found
 
 
 def _write(
@@ -108,7 +121,7 @@ def _write(
     collection: str,
     written: Outgoing,
     algorithm: str,
-    held: frozenset[str] = frozenset(),
+    held: frozenset[str],
 ) -> bool:
     own = datum.metadata["_id"]
     blank = {key for key, value in written.fields.items() if value == ""}

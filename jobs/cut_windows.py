@@ -27,7 +27,7 @@ def flow(app: "App", options: CutWindows) -> None:
     run = window_run(options)  # options resolved: which windows of which archive
     if not options.plan and not app.begin(run):  # complete already
         return
-    app.prepare(is_sample=run.is_sample, stores=[run.archive, run.stations.store])
+    app.prepare(is_sample=run.is_sample, stores=[run.archive], stations=run.stations)
     anchors = window_anchors(run)  # a time, events or arrivals
     index = app.index(run, anchors.days)
     plan = window_plan(app.spark, index, anchors, run)  # commit units: batches of windows

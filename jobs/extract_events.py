@@ -24,7 +24,7 @@ def flow(app: "App", options: ExtractEvents) -> None:
     run = events_run(options)  # options resolved: which events of which archive
     if not options.plan and not app.begin(run):  # complete already
         return
-    app.prepare(is_sample=run.is_sample, stores=[run.archive, run.stations.store])
+    app.prepare(is_sample=run.is_sample, stores=[run.archive], stations=run.stations)
     plan = events_plan(app.spark, run)  # commit units: batches of events
     if app.announce(plan, only=options.plan):
         app.run(write_events, run.events, plan.batches)  # fetch, decode, join; a file of segments a batch

@@ -8,6 +8,7 @@ import sys
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -137,6 +138,13 @@ MONGO_USER, MONGO_PASSWORD = "canary-user", "canary-pass:word/@%"
 @pytest.fixture
 def mongo_account(mongo_uri: str, mongo_database) -> Iterator[str]:  # noqa: ANN001
     """A URI with a user who may write to that database, and a password with every character that must be escaped."""
+    with account_of(mongo_uri, mongo_database) as uri:
+        yield uri
+
+
+@contextmanager
+def account_of(mongo_uri: str, mongo_database) -> Iterator[str]:  # noqa: ANN001
+    """Such a URI for any database."""
     mongo_database.command("createUser", MONGO_USER, pwd=MONGO_PASSWORD, roles=["readWrite"])
     whole = urlsplit(mongo_uri)
     user = urlencode({MONGO_USER: MONGO_PASSWORD}).replace("=", ":")

@@ -34,6 +34,7 @@ from seisbatch.report.collect import RunFacts, read_outcomes, reconcile, remove_
 from seisbatch.schema import CEMETERY, CHANNEL_DAY, FILES, OUTCOMES
 from seisbatch.sinks.manifest import MANIFEST_KEY, abandon, claim, write_json
 from seisbatch.steps.index import IndexSettings, read_indexes
+from seisbatch.steps.index_table import IndexPlace
 from seisbatch.steps.outcomes import OutcomesSettings, write_outcomes
 from seisbatch.steps.stations import Stations
 
@@ -90,7 +91,7 @@ class ArchiveRun(Run, Protocol):
     @property
     def channels(self) -> str: ...
     @property
-    def index_table(self) -> StoreSettings | None: ...
+    def index_table(self) -> IndexPlace | None: ...
 
 
 class Plan(Protocol):
@@ -146,20 +147,23 @@ class App:
         _say_result(run.out.root, manifest)
         return False
 
-    def prepare(self, *, is_sample: bool, stores: Sequence[StoreSettings]) -> None:
-        """Write the sample archive, which is the first store, where it is asked for; RunError where a folder is not there."""
+    def prepare(self, *, is_sample: bool, stores: Sequence[StoreSettings], stations: Stations | None = None) -> None:
+        """Write the sample archive, which is the first store, where it is asked for; RunError where a place is not there."""
         if is_sample:
             sample.write_sample_archive(Path(stores[0].root))
         for store in stores:
             open_store(store).require()
+        if stations:
+            stations.require()
 
     def index(self, run: ArchiveRun, days: Sequence[dt.date], *, by_channel: bool = False) -> DataFrame:
         """Rows of ``CHANNEL_DAY``: every channel-day that the archive's index names and the options select, of some days.
 
         Of an object that holds a whole station there is one row, or ``by_channel`` one of each channel that is selected.
         """
-        tables = [run.index_table] if run.index_table else []
-        self.prepare(is_sample=run.is_sample, stores=[run.archive, run.stations.store, *tables])
+        self.prepare(is_sample=run.is_sample, stores=[run.archive], stations=run.stations)
+        if run.index_table:
+            run.index_table.require(run.layout)
         log.info("reading the index of %s in %s, %d days from %s", run.layout, run.archive.root, len(days), days[0])
         spark = self.spark
         days_a_task = YEAR_DAYS if lists_years(ARCHIVES[run.layout]) else INDEX_DAYS_A_TASK

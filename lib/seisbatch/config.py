@@ -93,7 +93,7 @@ def _parser(job: str, description: str, options: Sequence[Option]) -> argparse.A
     groups: dict[str, Any] = {}
     for option in options:
         group = groups.setdefault(option.group, parser.add_argument_group(option.group))
-        help_text = f"{option.comment} Default: {_shown(option.default)}".replace("%", "%%")
+        help_text = f"{option.comment} Default: {shown(option.default)}".replace("%", "%%")
         if isinstance(option.default, bool):
             group.add_argument(option.flag, dest=option.key, action=argparse.BooleanOptionalAction, help=help_text)
         else:
@@ -106,7 +106,7 @@ def _metavar(option: Option) -> str:
     return unit[1].upper() if unit else option.key.rpartition("_")[2].upper()
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as it is told; of a MongoDB URI only that it is one, as it may hold a password."""
     if isinstance(value, bool | float):
         return str(value).lower() if isinstance(value, bool) else f"{value:g}"
@@ -151,9 +151,9 @@ def _with_negative_values(argv: Sequence[str]) -> list[str]:
 def _unknown(words: Sequence[str], options: Sequence[Option]) -> str:
     flags = [word.partition("=")[0] for word in words if word.startswith("-")]
     if not flags:
-        return f"{_shown(words[0])}: what is this for? Options are written --name value"
+        return f"{shown(words[0])}: what is this for? Options are written --name value"
     near = difflib.get_close_matches(flags[0], [option.flag for option in options], 3, 0.7)
-    return f"unknown option {_shown(flags[0])}" + (f"; is {' or '.join(near)} meant?" if near else "")
+    return f"unknown option {shown(flags[0])}" + (f"; is {' or '.join(near)} meant?" if near else "")
 
 
 def _from_file(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def _from_file(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
 
 def _explain(problem: Mapping[str, Any]) -> str:
     flag = "--" + str(problem["loc"][0]).replace("_", "-")
-    return f"{flag} {_shown(problem['input'])}: {problem['msg'].removeprefix('Value error, ')}"
+    return f"{flag} {shown(problem['input'])}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 def parse_or_exit(job: str, argv: Sequence[str], description: str) -> Any:

@@ -111,6 +111,11 @@ class ChannelPatterns:
         found = sorted({parts[0] for parts in self._patterns})
         return None if any(_WILDCARDS & set(net) for net in found) else found
 
+    @property
+    def parts(self) -> list[tuple[str, str, str, str]]:
+        """The patterns of the four codes, of each pattern."""
+        return [(net, sta, loc, chan) for net, sta, loc, chan in self._patterns]
+
     def named_at(self, net: str, sta: str) -> list[Channel] | None:
         """The channels of a station that the patterns name; None where a location or channel code has a wildcard.
 

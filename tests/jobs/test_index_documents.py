@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import re
 import subprocess
 
@@ -124,9 +125,11 @@ def test_nothing_is_asked_of_mongodb_for_a_plan_or_without_a_uri(archive, run_jo
 
 
 def test_a_server_that_is_not_there_ends_the_run_before_it_begins(archive, run_job, tmp_path, capfd):
-    uri = "mongodb://canary-user:canary-pass@127.0.0.1:1/?serverSelectionTimeoutMS=300"
+    uri = tmp_path / "uri"
+    uri.write_text("mongodb://canary-user:canary-pass@127.0.0.1:1/?serverSelectionTimeoutMS=300\n")
+    uri.chmod(0o600)
     common = options(archive, tmp_path / "out", "--start", FIRST, "--days", 1)
-    assert run_job("index_archive", *common, "--mongo-uri", uri) == 1
+    assert run_job("index_archive", *common, "--mongo-uri", f"file:{uri}") == 1
     told = "".join(capfd.readouterr())
     assert "index_archive: MongoDB does not answer: 127.0.0.1:1: " in told
     assert "canary" not in told
@@ -137,10 +140,15 @@ def test_a_server_that_is_not_there_ends_the_run_before_it_begins(archive, run_j
 def test_what_cannot_be_is_said(archive, run_job, tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("SEISBATCH_MONGO_URI", raising=False)
     uri = "mongodb://canary-user:canary-pass@127.0.0.1:1"
+    open_uri = "mongodb://127.0.0.1:1"
     for more, message in [
-        (["--archive", "ncedc", "--mongo-uri", uri], "--archive ncedc has no index files"),
+        (["--archive", "ncedc", "--mongo-uri", open_uri], "--archive ncedc has no index files"),
         (["--mongo-uri", "env"], "there is no environment variable SEISBATCH_MONGO_URI"),
-        (["--mongo-uri", "canary-host:27017"], "write mongodb://host:27017, none, or env"),
+        (["--mongo-uri", "canary-host:27017"], "write mongodb://host:27017, none, env for"),
+        (["--mongo-uri", uri], "--mongo-uri: a user or a password does not belong on the command line"),
+        (["--mongo-uri", f"{open_uri}/?proxyPassword=canary"], "does not belong on the command line"),
+        (["--mongo-uri", "mongodb://canary:1?canary@127.0.0.1"], "must be escaped"),
+        (["--out", uri], "mongodb://...: write s3://bucket/prefix, or the name of a folder"),
         (["--mongo-uri", uri, "--mongo-database", "a.b"], "--mongo-database a.b: "),
         (["--mongo-uri", uri, "--mongo-databas", "a"], "is --mongo-database meant?"),
         ([uri], "mongodb://...: what is this for?"),
@@ -169,9 +177,13 @@ def test_no_word_of_the_uri_in_outputs_logs_and_events(archive, mongo_account, m
     events, out = tmp_path / "events", tmp_path / "out"
     events.mkdir()
     command = [REPOSITORY / "submit.sh", "--on", "local[1]", "index_archive", *options(archive, out), "--start", FIRST]
-    command += ["--days", 1, "--mongo-uri", mongo_account, "--mongo-database", mongo_database.name]
+    command += ["--days", 1, "--mongo-uri", "env", "--mongo-database", mongo_database.name]
     command += ["--", "--conf", f"spark.eventLog.dir={events}", "--conf", "spark.eventLog.compress=false"]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300)
+    uri = tmp_path / "uri"
+    uri.write_text(mongo_account)
+    uri.chmod(0o600)
+    environment = {**os.environ, "SEISBATCH_MONGO_URI": f"file:{uri}"}
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 0, done.stderr
     assert mongo_database.s3_waveform_index.count_documents({}) == 2  # written by the user with the password
     files = {path: path.read_bytes() for folder in (out, events) for path in folder.rglob("*") if path.is_file()}

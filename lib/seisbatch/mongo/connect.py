@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote_plus
 
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, ConfigurationError, PyMongoError, ServerSelectionTimeoutError
+from pymongo.errors import BulkWriteError, ConfigurationError, ConnectionFailure, PyMongoError
 
+from seisbatch.mongo.kept_uri import MONGO_URI, kept_uri
+from seisbatch.mongo.uri import parse_uri, without_secrets
 from seisbatch.outcome import RunError
 
-MONGO_URI = "SEISBATCH_MONGO_URI"
-"""The environment variable that may hold MongoDB's URI."""
 ANSWERS_WITHIN_MS = 10_000
 """What a server is given to answer, unless the URI says otherwise."""
 MESSAGE_LENGTH = 500
+_TIMEOUTS = ("serverSelectionTimeoutMS", "connectTimeoutMS")
 _DETAILS = re.compile(r" \(configured timeouts: [^)]*\)|, (Timeout: [\d.]+s|full error: |Topology Description: ).*", re.DOTALL)
 """What pymongo adds to its messages for those who look for errors in it."""
+_NO_TLS = re.compile(r"SSL handshake failed|CERTIFICATE_VERIFY_FAILED|\[SSL")
 
 Document = dict[str, Any]
 
@@ -34,6 +38,16 @@ class MongoSettings:
     uri: str = field(repr=False)
     database: str
 
+    @property
+    def place(self) -> str:
+        """The servers and the database, without user, password and options: the same for whoever reads there.
+
+        >>> MongoSettings("mongodb://reader:secret@Two,one:27018/?tls=true", "scedc").place
+        'mongodb://one:27018,two:27017/scedc'
+        """
+        uri = parse_uri(self.uri)
+        return f"{uri.scheme}{','.join(uri.servers)}/{self.database}"
+
 
 @contextmanager
 def connected(settings: MongoSettings) -> Iterator[Database[Document]]:
@@ -42,14 +56,47 @@ def connected(settings: MongoSettings) -> Iterator[Database[Document]]:
     Raises RunError, in one line and without the URI's user and password, where the URI is wrong, where the server does not
     answer or refuses the user, and where what is done with the database ends with an error of MongoDB.
     """
+    with _told_as_run_errors(settings), _client(settings.uri) as client:
+        client.admin.command("ping")
+        yield client[settings.database]
+
+
+@contextmanager
+def held(settings: MongoSettings) -> Iterator[Database[Document]]:
+    """The database, by a client that this process keeps: for workers, which ask again and again, from many threads.
+
+    Raises what :func:`connected` raises. Once the server did not answer, it is not waited for again in the time that it had.
+    """
+    since, told = _AWAY.get(settings, (0.0, ""))
+    if told and time.monotonic() - since < ANSWERS_WITHIN_MS / 1000:
+        raise RunError(told)
+    with _told_as_run_errors(settings, remembered=True):
+        yield _held_client(settings.uri)[settings.database]
+
+
+_HELD: dict[tuple[int, str], MongoClient[Document]] = {}
+_HOLDING = threading.Lock()
+_AWAY: dict[MongoSettings, tuple[float, str]] = {}
+"""When a server was found away, and how that was told: who waits beside the first, or comes after, need not wait again."""
+
+
+def _held_client(uri: str) -> MongoClient[Document]:
+    key = (os.getpid(), uri)  # connections do not survive a fork
+    with _HOLDING:
+        if key not in _HELD:
+            _HELD[key] = _client(uri)
+        return _HELD[key]
+
+
+@contextmanager
+def _told_as_run_errors(settings: MongoSettings, *, remembered: bool = False) -> Iterator[None]:
     try:
-        with _client(settings.uri) as client:
-            client.admin.command("ping")
-            yield client[settings.database]
-    except ServerSelectionTimeoutError as error:
-        raise RunError(
-            f"MongoDB does not answer: {_told(settings.uri, error)}. Is that its address, and is it running?"
-        ) from None
+        yield
+    except ConnectionFailure as error:
+        told = _no_answer(_told(settings.uri, error))
+        if remembered:
+            _AWAY[settings] = time.monotonic(), told
+        raise RunError(told) from None
     except ConfigurationError as error:
         raise RunError(f"MongoDB's URI is wrong: {_told(settings.uri, error)}") from None
     except PyMongoError as error:
@@ -59,37 +106,39 @@ def connected(settings: MongoSettings) -> Iterator[Database[Document]]:
 def settings_of(client: MongoClient[Any], database: str) -> MongoSettings:
     """Settings by which others reach the server of a client: the URI of ``SEISBATCH_MONGO_URI`` where there is one, else its
     address, which does for a server that asks for no password. The client's own password is not looked at.
+
+    Raises ValueError where that variable holds no URI, and none of a file.
     """
-    if uri := os.environ.get(MONGO_URI):
-        return MongoSettings(uri, database)
+    if os.environ.get(MONGO_URI):
+        return MongoSettings(str(kept_uri(MONGO_URI, "env")), database)
     client.admin.command("ping")  # or it may have no address yet
     address = client.address or next(iter(client.nodes))
     host = f"[{address[0]}]" if ":" in address[0] else address[0]
     return MongoSettings(f"mongodb://{host}:{address[1]}/", database)
 
 
+def _no_answer(what: str) -> str:
+    if _NO_TLS.search(what):
+        return (
+            f"MongoDB's server and this computer do not trust each other: {what}. TLS is set in the URI: tlsCAFile names the "
+            "authority that signed the server's certificate, tlsCertificateKeyFile a certificate of one's own"
+        )
+    return f"MongoDB does not answer: {what}. Is that its address, and is it running?"
+
+
 def _client(uri: str) -> MongoClient[Document]:
-    options: dict[str, Any] = {"appname": "seisbatch", "serverSelectionTimeoutMS": ANSWERS_WITHIN_MS}
-    if "serverselectiontimeoutms=" in uri.lower():
-        del options["serverSelectionTimeoutMS"]
+    """A client; ConfigurationError of a URI that pymongo would take for another, or in part."""
+    options: dict[str, Any] = {"appname": "seisbatch"}
+    options |= {name: ANSWERS_WITHIN_MS for name in _TIMEOUTS if f"{name.lower()}=" not in uri.lower()}
     try:
-        _user_info(uri)
-        return MongoClient(uri, **options)
-    except ValueError as error:
+        parse_uri(uri)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # pymongo passes over what it does not know: tls=yes would be no TLS
+            return MongoClient(uri, **options)
+    except (ValueError, TypeError, UserWarning) as error:
         raise ConfigurationError(str(error)) from None
-
-
-def _user_info(uri: str) -> list[str]:
-    """The user and the password of a URI, as they stand there; ValueError where they would be taken for something else.
-
-    >>> _user_info("mongodb://reader:p%40ss@one:27017,two/?replicaSet=a")
-    ['reader', 'p%40ss']
-    """
-    rest = uri.partition("://")[2]
-    authority = re.split("[/?]", rest, maxsplit=1)[0]
-    if "@" in rest[len(authority) :]:
-        raise ValueError("a user or password with / ? or @ in it must be escaped: %2F, %3F, %40")
-    return [part for part in authority.rpartition("@")[0].partition(":")[::2] if part]
+    except OSError as error:  # of a file that an option names
+        raise ConfigurationError(error.strerror or str(error)) from None
 
 
 def _told(uri: str, error: PyMongoError) -> str:
@@ -98,11 +147,4 @@ def _told(uri: str, error: PyMongoError) -> str:
     if isinstance(error, BulkWriteError):
         problems = [*error.details.get("writeErrors", []), *error.details.get("writeConcernErrors", [])]
         text = next((str(problem.get("errmsg")) for problem in problems), text)
-    text = " ".join(_DETAILS.sub("", text).split())
-    try:
-        secrets = _user_info(uri)
-    except ValueError:  # which is the error
-        secrets = []
-    for secret in sorted({*secrets, *map(unquote_plus, secrets)}, key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
-    return text[:MESSAGE_LENGTH]
+    return without_secrets(" ".join(_DETAILS.sub("", text).split()), uri)[:MESSAGE_LENGTH]

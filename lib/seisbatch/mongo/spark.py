@@ -13,9 +13,10 @@ from pymongo.cursor import Cursor
 from pymongo.database import Database
 from pyspark.sql import DataFrame, SparkSession
 
-from seisbatch.mongo.connect import MONGO_URI, Document, MongoSettings, connected, settings_of
+from seisbatch.mongo.connect import Document, MongoSettings, connected, settings_of
 from seisbatch.mongo.distributed import Task, id_text, read_batches
 from seisbatch.mongo.document_schema import Mode, Schema, load_schema
+from seisbatch.mongo.kept_uri import MONGO_URI
 from seisbatch.mongo.objects import Stores
 from seisbatch.mongo.reading import NORMALIZE, ReadOptions
 from seisbatch.mongo.storage import ITEM_BYTES

@@ -102,9 +102,9 @@ def read_samples(
     Raises Missing where they are gone, Denied where they may not be read, Corrupt where they are not ``npts`` samples, Rejected
     of a ``storage_mode`` or format that is not read.
     """
-    npts = document.get("npts")
-    if not isinstance(npts, int) or isinstance(npts, bool) or npts < 0:
-        raise Corrupt(f"npts is {npts!r}, not a number of samples")
+    npts = _whole(document.get("npts"))
+    if npts is None:
+        raise Corrupt(f"npts is {document.get('npts')!r}, not a number of samples")
     mode, form = document.get("storage_mode"), str(document.get("format", BINARY))
     if mode == GRIDFS:
         return _of_bytes(_from_gridfs(bucket, document.get("gridfs_id")), npts, n_components).reshape(
@@ -121,6 +121,13 @@ def read_samples(
     if form.lower() == "mseed" and n_components == 1:
         return _of_records(_from_file(document, document.get("nbytes")), npts)
     raise Rejected(f"files of format {form!r} are not read, of {n_components} components")
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number of samples or bytes, which some programs store as a double; None of anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or value < 0 or value != value // 1:
+        return None
+    return int(value)
 
 
 def _shape(npts: int, n_components: int) -> tuple[int, ...]:
@@ -153,18 +160,19 @@ def _from_gridfs(bucket: GridFSBucket, gridfs_id: Any) -> bytes:
 
 
 def _from_file(document: Mapping[str, Any], n_bytes: Any) -> bytes:
-    folder, name, offset = (document.get(key, there) for key, there in (("dir", ""), ("dfile", ""), ("foff", 0)))
-    if not all(isinstance(number, int) and number >= 0 for number in (offset, n_bytes)):
-        raise Corrupt(f"foff {offset!r} and nbytes {n_bytes!r} are no place in a file")
+    folder, name = document.get("dir", ""), document.get("dfile", "")
+    offset, length = _whole(document.get("foff", 0)), _whole(n_bytes)
+    if offset is None or length is None:
+        raise Corrupt(f"foff {document.get('foff')!r} and nbytes {n_bytes!r} are no place in a file")
     path = Path(str(folder), str(name))
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            body = file.read(n_bytes)
+            body = file.read(length)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise Missing(f"{path}: {error.strerror}") from None
     except PermissionError as error:
         raise Denied(f"{path}: {error.strerror}") from None
-    if len(body) != n_bytes:
-        raise Corrupt(f"{path} ends {n_bytes - len(body)} bytes before the samples from byte {offset} on do")
+    if len(body) != length:
+        raise Corrupt(f"{path} ends {length - len(body)} bytes before the samples from byte {offset} on do")
     return body

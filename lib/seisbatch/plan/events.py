@@ -15,7 +15,7 @@ from seisbatch.names import ChannelPatterns
 from seisbatch.options import NOT_PARAMETERS, ExtractEvents
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.sources import read_sources, source_selection
-from seisbatch.plan.stores import archive_stations, archive_store, layout_of, out_store
+from seisbatch.plan.stores import archive_stations, archive_store, layout_of, out_store, with_places
 from seisbatch.plan.units import BatchPlan, Units
 from seisbatch.report.waveforms import parse_plot
 from seisbatch.schema import SOURCE
@@ -69,7 +69,7 @@ def events_run(options: ExtractEvents) -> EventsRun:
         raise OptionError(str(error)) from None
     if not ARCHIVES[layout_of(options)].DAY_INDEX_COLUMNS:
         raise OptionError(f"--archive {options.archive} holds no events: cut_windows --events takes them out of its day files")
-    parameters = {key: value for key, value in options.model_dump().items() if key not in NOT_PARAMETERS}
+    parameters = with_places({key: value for key, value in options.model_dump().items() if key not in NOT_PARAMETERS})
     return EventsRun(
         options=options,
         is_sample=options.archive == "sample" and options.root is None,

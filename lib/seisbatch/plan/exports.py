@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from seisbatch.acquire.objects import StoreSettings, open_store
 from seisbatch.config import OptionError
+from seisbatch.mongo.uri import is_mongo_uri
 from seisbatch.names import ChannelPatterns
 from seisbatch.options import NOT_PARAMETERS, ExportWaveforms
 from seisbatch.outcome import RunError
@@ -19,6 +22,7 @@ from seisbatch.plan.units import BatchPlan, Units
 from seisbatch.schema import EXPORT_PARTS, WF_TIME_SERIES
 from seisbatch.sinks.manifest import complete_manifest
 from seisbatch.steps.exports import ExportSettings, SegmentSelection, read_parts
+from seisbatch.steps.station_tables import StationRowsPlace, StationTableFiles
 from seisbatch.times import parse_instant
 
 RESULT_VERSION = 1
@@ -38,7 +42,7 @@ class ExportsRun(RunIdentity):
 
     options: ExportWaveforms
     waveforms: StoreSettings
-    stations: StoreSettings | None
+    stations: StationRowsPlace | None
     selection: SegmentSelection
     n_files: int
 
@@ -77,10 +81,8 @@ def exports_run(options: ExportWaveforms) -> ExportsRun:
         raise OptionError("--stations-table goes with --format sac or asdf: miniSEED has no room for it")
     selection = _selection(options)
     manifest = complete_manifest(open_store(waveforms), "cut_windows", "extract_events")
-    stations = place(options.stations_table) if options.stations_table else None
-    made = {"waveforms": manifest["parameters"]}
-    if stations:
-        made["stations_table"] = complete_manifest(open_store(stations), "load_stations")["parameters"]
+    stations, made_of = _stations(options, place)
+    made = {"waveforms": manifest["parameters"]} | made_of
     chosen = {key: value for key, value in options.model_dump().items() if key not in NOT_PARAMETERS | PLACES}
     return ExportsRun(
         parameters=chosen | made | {"result_version": RESULT_VERSION},
@@ -91,6 +93,21 @@ def exports_run(options: ExportWaveforms) -> ExportsRun:
         selection=selection,
         n_files=manifest["tables"].get(WF_TIME_SERIES.name, {}).get("files", 0),
     )
+
+
+def _stations(
+    options: ExportWaveforms, place: Callable[[str], StoreSettings]
+) -> tuple[StationRowsPlace | None, dict[str, Any]]:
+    """Where stations are looked up, if they are, and what they are made of, as a parameter."""
+    if options.stations_table is None:
+        return None, {}
+    if is_mongo_uri(options.stations_table):
+        from seisbatch.plan.mongo import mongo_station_rows
+
+        documents = mongo_station_rows(options.stations_table)
+        return documents, {"stations_table": documents.place}
+    store = place(options.stations_table)
+    return StationTableFiles(store), {"stations_table": complete_manifest(open_store(store), "load_stations")["parameters"]}
 
 
 def _selection(options: ExportWaveforms) -> SegmentSelection:

@@ -14,9 +14,10 @@ from seisbatch.names import ChannelPatterns
 from seisbatch.options import NOT_PARAMETERS, CrossCorrelate
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.memory import MemoryNeeds, tile_side
-from seisbatch.plan.stores import archive_stations, archive_store, index_table, layout_of, out_store
+from seisbatch.plan.stores import archive_stations, archive_store, index_table, layout_of, out_store, with_places
 from seisbatch.process.grid import Preprocessing, convenient_rate, n_lags
 from seisbatch.steps.correlate import CorrelateSettings
+from seisbatch.steps.index_table import IndexPlace
 from seisbatch.steps.pairs import PairSelection, pair_selection
 from seisbatch.steps.spectra import SpectraSettings, ahead_bytes
 from seisbatch.steps.stations import Stations
@@ -39,7 +40,7 @@ class CorrelationRun(RunIdentity):
     layout: str
     archive: StoreSettings
     stations: Stations
-    index_table: StoreSettings | None
+    index_table: IndexPlace | None
     start: dt.date
     end: dt.date
     channels: str
@@ -66,6 +67,7 @@ class CorrelationRun(RunIdentity):
         return SpectraSettings(
             run_id=self.run_id,
             job=self.job,
+            layout=self.layout,
             archive=self.archive,
             stations=self.stations,
             out=self.out,
@@ -127,7 +129,8 @@ def correlation_run(options: CrossCorrelate) -> CorrelationRun:
         raise OptionError("--substack cuts a day into several CCFs, --stack-over makes one of many days: give one of them")
     needs = MemoryNeeds(preprocessing, substack=options.substack, block_channels=BLOCK_CHANNELS)
     tile = tile_side(needs, options.memory, options.tile)
-    parameters = {key: value for key, value in options.model_dump().items() if key not in NOT_PARAMETERS} | {
+    chosen = {key: value for key, value in options.model_dump().items() if key not in NOT_PARAMETERS}
+    parameters = with_places(chosen) | {
         "start": start.isoformat(),
         "days": (end - start).days,
         "end": end.isoformat(),

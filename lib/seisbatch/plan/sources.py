@@ -17,6 +17,7 @@ from seisbatch.acquire.objects import Store, StoreSettings, open_store
 from seisbatch.archives import ARCHIVES
 from seisbatch.archives.layout import IndexedLayout
 from seisbatch.config import OptionError
+from seisbatch.mongo.uri import is_mongo_uri
 from seisbatch.options import NOT_PARAMETERS, ArchiveOptions, EventOptions, LoadCatalog
 from seisbatch.outcome import Missing, RunError, UnitError
 from seisbatch.plan.identity import RunIdentity
@@ -105,20 +106,38 @@ def _of_path(path: str, place: Callable[[str], StoreSettings]) -> tuple[StoreSet
 
 
 def read_sources(options: ArchiveOptions, path: str | None, selection: SourceSelection) -> list[dict[str, Any]]:
-    """The selected events, in order of time: of a job's ``source`` table, of catalogue files, or of the archive's own.
+    """The selected events, in order of time: of a job's ``source`` table, of MongoDB, of catalogue files, or the archive's own.
 
     Raises RunError where a catalogue cannot be read, and OptionError where no event is selected.
     """
+    if path is not None and is_mongo_uri(path):
+        rows, all_of_them = _of_documents(path, selection)
+    else:
+        rows = _of_files(path, options, selection)
+        all_of_them = f"{len(rows):,} events"
+    unique = {row["source_id"]: row for row in reversed(rows) if selection.wants(row)}
+    if not unique:
+        raise OptionError(f"none of {all_of_them} is selected")
+    return sorted(unique.values(), key=lambda row: (row["time"], row["source_id"]))
+
+
+def _of_documents(path: str, selection: SourceSelection) -> tuple[list[dict[str, Any]], str]:
+    """Events of a MongoDB database that may be selected, and all of its events in words: nobody counts them."""
+    from seisbatch.mongo.event_documents import read_source_documents  # MongoDB's client takes a while to import
+    from seisbatch.plan.mongo import mongo_place
+
+    mongo = mongo_place("--events", path)
+    return read_source_documents(mongo, selection), f"the events of {mongo.place}"
+
+
+def _of_files(path: str | None, options: ArchiveOptions, selection: SourceSelection) -> list[dict[str, Any]]:
     rows = _of_table(path, options) if path is not None else None
     if rows is None:
         settings, keys = catalogues(options, path, selection, is_own=True)
         store = open_store(settings)
         store.require()
         rows = [row for _, _, names in keys for row in _rows(store, names, layout_of(options))]
-    unique = {row["source_id"]: row for row in reversed(rows) if selection.wants(row)}
-    if not unique:
-        raise OptionError(f"none of {len(rows):,} events is selected")
-    return sorted(unique.values(), key=lambda row: (row["time"], row["source_id"]))
+    return rows
 
 
 def _rows(store: Store, keys: list[str], layout: str) -> list[dict[str, Any]]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from seisbatch.acquire.backend import CacheSettings
 from seisbatch.acquire.objects import StoreSettings
 from seisbatch.archives import ARCHIVES
-from seisbatch.config import OptionError
+from seisbatch.config import OptionError, shown
+from seisbatch.mongo.uri import is_mongo_uri
 from seisbatch.options import ArchiveOptions, IndexedOptions, OutputOptions, SourceOptions
-from seisbatch.steps.stations import Stations
+from seisbatch.steps.index_table import IndexFiles, IndexPlace
+from seisbatch.steps.stations import StationFiles, Stations
 
 SAMPLE_ROOT = "sample-archive"
 CACHE_FOLDER = "seisbatch-cache"
@@ -20,7 +24,7 @@ CACHE_FOLDER = "seisbatch-cache"
 def store_settings(root: str, endpoint: str | None, region: str | None, anonymous: bool) -> StoreSettings:
     """A store; a folder's name becomes absolute, as workers have another working directory."""
     if "://" in root and not root.startswith("s3://"):
-        raise OptionError(f"{root}: write s3://bucket/prefix, or the name of a folder")
+        raise OptionError(f"{shown(root)}: write s3://bucket/prefix, or the name of a folder")
     if "://" not in root:
         root = str(Path(root).expanduser().resolve())
     return StoreSettings(root=root, endpoint=endpoint, region=region, anonymous=anonymous)
@@ -69,17 +73,38 @@ def cached(store: StoreSettings, kept: StoreSettings | None, max_bytes: int) -> 
 
 
 def archive_stations(options: SourceOptions) -> Stations:
-    """The StationXML files that a run reads; by default those of the archive."""
+    """The stations that a run reads: StationXML files, by default those of the archive, or documents of MongoDB."""
+    if options.stations and is_mongo_uri(options.stations):
+        from seisbatch.plan.mongo import mongo_stations
+
+        return mongo_stations(options.stations)
     archive = archive_store(options)
     if options.stations is None:
-        return Stations(archive, layout_of(options), of_archive=True)
+        return StationFiles(archive, layout_of(options), of_archive=True)
     store = store_settings(options.stations, archive.endpoint, archive.region, options.anonymous)
-    return Stations(_with_cache(store, options), layout_of(options), of_archive=False)
+    return StationFiles(_with_cache(store, options), layout_of(options), of_archive=False)
 
 
-def index_table(options: IndexedOptions) -> StoreSettings | None:
-    """The output of index_archive that a run reads, where it does."""
-    return None if options.index is None else own_store(options, options.index)
+def index_table(options: IndexedOptions) -> IndexPlace | None:
+    """What index_archive wrote and a run reads, where it does: its output, or documents of MongoDB."""
+    if options.index is None:
+        return None
+    if is_mongo_uri(options.index):
+        from seisbatch.plan.mongo import mongo_index
+
+        return mongo_index(options.index)
+    return IndexFiles(own_store(options, options.index))
+
+
+def with_places(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of which those that name a MongoDB have its place: however it is spelt, the same is the same, and no secret."""
+    found = dict(values)
+    for key, value in values.items():
+        if isinstance(value, str) and is_mongo_uri(value):
+            from seisbatch.plan.mongo import mongo_place
+
+            found[key] = mongo_place(f"--{key.replace('_', '-')}", value).place
+    return found
 
 
 def out_store(options: OutputOptions) -> StoreSettings:

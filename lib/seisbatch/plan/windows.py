@@ -14,9 +14,10 @@ from seisbatch.names import Channel, ChannelPatterns
 from seisbatch.options import NOT_PARAMETERS, CutWindows
 from seisbatch.plan.anchors import Anchors, anchors_of
 from seisbatch.plan.identity import RunIdentity
-from seisbatch.plan.stores import archive_stations, archive_store, index_table, layout_of, out_store
+from seisbatch.plan.stores import archive_stations, archive_store, index_table, layout_of, out_store, with_places
 from seisbatch.plan.units import BatchPlan, Units
 from seisbatch.report.waveforms import parse_plot
+from seisbatch.steps.index_table import IndexPlace
 from seisbatch.steps.spectra import ahead_bytes
 from seisbatch.steps.stations import Stations
 from seisbatch.steps.windows import SOURCE_COLUMNS, WindowSettings
@@ -42,7 +43,7 @@ class WindowRun(RunIdentity):
     layout: str
     archive: StoreSettings
     stations: Stations
-    index_table: StoreSettings | None
+    index_table: IndexPlace | None
     from_ns: int
     to_ns: int
     phases: tuple[str, ...]
@@ -94,7 +95,7 @@ def window_run(options: CutWindows) -> WindowRun:
     if not 0 < to_ns - from_ns <= LONGEST_NS or max(abs(from_ns), abs(to_ns)) > LONGEST_NS:
         raise OptionError(f"--to {options.to:g} must be after --from {options.from_:g}, by 31 days at most")
     values = options.model_dump(by_alias=True)
-    parameters = {key: value for key, value in values.items() if key not in NOT_PARAMETERS}
+    parameters = with_places({key: value for key, value in values.items() if key not in NOT_PARAMETERS})
     return WindowRun(
         options=options,
         is_sample=options.archive == "sample" and options.root is None,

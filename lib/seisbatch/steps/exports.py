@@ -17,7 +17,7 @@ from seisbatch.sinks.dataset import parquet_file
 from seisbatch.sinks.samples import Records, segment_of, with_records
 from seisbatch.steps.batches import Batch, BatchFiles, BatchSettings, OutcomeRow, unit_row, write_batches
 from seisbatch.steps.export_files import ExportedFile, Writer, writer_of
-from seisbatch.steps.station_tables import station_tables
+from seisbatch.steps.station_tables import StationRowsPlace, station_tables
 from seisbatch.times import from_datetime
 
 READ_ROWS = 64
@@ -57,7 +57,7 @@ class ExportSettings(BatchSettings):
     """Which segments to export out of which table, as what (``to``), and by what they are grouped: window, channel or batch."""
 
     waveforms: StoreSettings
-    stations: StoreSettings | None
+    stations: StationRowsPlace | None
     selection: SegmentSelection
     group: str
     to: str

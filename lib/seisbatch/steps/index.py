@@ -21,7 +21,7 @@ from seisbatch.archives.layout import IndexedLayout, Layout, lists_years
 from seisbatch.names import ChannelPatterns, channel
 from seisbatch.outcome import Corrupt, Denied, Missing, Outcome, RunError, UnitError
 from seisbatch.schema import CHANNEL_DAY, DOUBLE, STRING
-from seisbatch.steps.index_table import IndexTable, problem
+from seisbatch.steps.index_table import IndexPlace, problem
 
 LISTERS = 16
 """Prefixes that a worker lists at a time."""
@@ -34,8 +34,8 @@ class IndexSettings:
     layout: str
     archive: StoreSettings
     channels: str
-    table: StoreSettings | None = None
-    """The output of index_archive, where it is read in place of the archive's own index or a listing."""
+    table: IndexPlace | None = None
+    """What index_archive wrote, where it is read in place of the archive's own index or a listing."""
     by_channel: bool = False
     """Whether objects that hold whole stations are split into the channels that are wanted of them."""
 
@@ -45,7 +45,7 @@ def read_indexes(settings: IndexSettings, batches: Iterator[pa.RecordBatch]) -> 
     store = open_store(settings.archive)
     patterns = ChannelPatterns(settings.channels)
     listing = Listing(store, ARCHIVES[settings.layout])
-    table = IndexTable(open_store(settings.table), settings.layout) if settings.table else None
+    table = settings.table.opened(settings.layout) if settings.table else None
     for batch in batches:
         for day in batch.column("date").to_pylist():
             rows = table.channel_days(day, patterns) if table else channel_days(listing, day, patterns)

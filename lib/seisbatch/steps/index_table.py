@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from seisbatch.acquire.objects import Part, Store
+from seisbatch.acquire.objects import Part, Store, StoreSettings, open_store
 from seisbatch.acquire.window import Piece
 from seisbatch.names import Channel, ChannelPatterns
 from seisbatch.outcome import Corrupt, Outcome, RunError, UnitError
@@ -34,6 +35,38 @@ def part_of(row: Mapping[str, Any], holds: str) -> Part:
     return Part(row["s3key"], tuple(ranges), row["etag"])
 
 
+class OpenedIndex(Protocol):
+    """An index of one archive, about to be read."""
+
+    def channel_days(self, day: dt.date, patterns: ChannelPatterns) -> list[dict[str, Any]]:
+        """The channel-days of a day that match the patterns, and a row for each problem."""
+
+
+class IndexPlace(Protocol):
+    """Where an index stands that index_archive wrote; it can be pickled."""
+
+    def require(self, layout: str) -> None:
+        """Raise RunError where there is no such place, or no index of such an archive."""
+
+    def opened(self, layout: str) -> OpenedIndex:
+        """The index of an archive."""
+
+
+@dataclass(frozen=True)
+class IndexFiles:
+    """The output of index_archive."""
+
+    store: StoreSettings
+
+    def require(self, layout: str) -> None:
+        """Raise RunError where it is a folder that is not there."""
+        open_store(self.store).require()
+
+    def opened(self, layout: str) -> OpenedIndex:
+        """Its table."""
+        return IndexTable(open_store(self.store), layout)
+
+
 class IndexTable:
     """What index_archive wrote, a month of it at a time: objects, and their pieces where their headers were read."""
 
@@ -50,22 +83,10 @@ class IndexTable:
         except UnitError as error:
             return [problem(f"index/{day}", day, error.outcome, f"index table: {error}")]
         if not found:
-            return [problem(f"index/{day}", day, Outcome.MISSING, "index table: no object of the day")]
-        rows = []
-        for row in found:
-            if row["archive"] != self._layout:
-                raise RunError(f"{self._store.settings.root} is an index of {row['archive']}, not of {self._layout}")
-            codes = [row[code] for code in Channel._fields]
-            if not patterns.may_match(*codes):
-                continue
-            of_object = pieces.get((row["s3key"], row["etag"]), {})
-            if row["chan"] is None and of_object:
-                rows += [_of_channel(row, name, found) for name, found in of_object.items() if patterns.matches(name)]
-            else:
-                unit = f"{'.'.join(code for code in codes if code is not None)}/{day}"
-                name = Channel(*(code or "" for code in codes))
-                rows.append({**row, "unit": unit, "pieces": of_object.get(name)})
-        return sorted(rows, key=lambda row: str(row["unit"]))
+            return [no_object_of(day)]
+        if other := next((row["archive"] for row in found if row["archive"] != self._layout), None):
+            raise RunError(f"{self._store.settings.root} is an index of {other}, not of {self._layout}")
+        return channel_days_of(found, day, patterns, pieces)
 
     def _pieces(self, day: dt.date) -> Pieces:
         """The contiguous pieces of a day's objects, by object and channel, in the order in which they stand there."""
@@ -96,6 +117,33 @@ def _parquet(store: Store, key: str) -> pa.Table:
         return pq.ParquetFile(pa.BufferReader(data)).read()
     except (pa.ArrowException, OSError, ValueError) as error:  # of what the bytes are, not of reading them
         raise Corrupt(f"{key}: {error}") from error
+
+
+def channel_days_of(
+    found: Iterable[Mapping[str, Any]], day: dt.date, patterns: ChannelPatterns, pieces: Pieces
+) -> list[dict[str, Any]]:
+    """Rows of ``INDEX`` of a day as rows of ``CHANNEL_DAY``, those that match.
+
+    Of an object that holds several channels there is a row of each that is known to stand in it.
+    """
+    rows: list[dict[str, Any]] = []
+    for row in found:
+        codes = [row[code] for code in Channel._fields]
+        if not patterns.may_match(*codes):
+            continue
+        of_object = pieces.get((row["s3key"], row["etag"]))
+        if row["chan"] is None and of_object is not None:
+            rows += [_of_channel(row, name, held) for name, held in of_object.items() if patterns.matches(name)]
+        else:
+            unit = f"{'.'.join(code for code in codes if code is not None)}/{day}"
+            name = Channel(*(code or "" for code in codes))
+            rows.append({**row, "unit": unit, "pieces": (of_object or {}).get(name)})
+    return sorted(rows, key=lambda row: str(row["unit"]))
+
+
+def no_object_of(day: dt.date) -> dict[str, Any]:
+    """What is said of a day that an index does not have."""
+    return problem(f"index/{day}", day, Outcome.MISSING, "index table: no object of the day")
 
 
 def _of_channel(row: Mapping[str, Any], name: Channel, pieces: list[dict[str, Any]]) -> dict[str, Any]:

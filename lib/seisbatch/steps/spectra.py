@@ -44,6 +44,7 @@ class SpectraSettings:
 
     run_id: str
     job: str
+    layout: str
     archive: StoreSettings
     stations: Stations
     out: StoreSettings
@@ -73,7 +74,7 @@ def write_spectra(settings: SpectraSettings, batches: Iterator[pa.RecordBatch]) 
             pending.append(block)
         else:
             yield _outcomes(settings, block["date"], recorded)
-    holds = ARCHIVES[settings.stations.layout].HOLDS
+    holds = ARCHIVES[settings.layout].HOLDS
     parts = [part_of(row, holds) for block in pending for row in block["channel_days"]]
     once = [part for part, _ in itertools.groupby(parts)]
     with archive.fetch_ahead(once, max_bytes=settings.ahead_bytes, max_in_flight=MAX_AHEAD_OBJECTS) as fetched:
@@ -179,7 +180,7 @@ def _channel_day(settings: SpectraSettings, row: Mapping[str, Any], date: dt.dat
     if isinstance(body, UnitError):
         raise body
     name = Channel(row["net"], row["sta"], row["loc"], row["chan"])
-    segments, notes = _segments_of(body, name, ARCHIVES[settings.stations.layout].HOLDS)
+    segments, notes = _segments_of(body, name, ARCHIVES[settings.layout].HOLDS)
     day_ns = day_start_ns(date)
     try:
         day = assemble(segments, day_ns, max_fill=settings.preprocessing.max_fill)

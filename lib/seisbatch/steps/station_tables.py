@@ -1,10 +1,11 @@
-"""The tables that load_stations wrote, looked up by channel: orientations at a time, and StationXML of whole stations."""
+"""Stations that were loaded, looked up by channel: orientations at a time, and StationXML of whole stations."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,14 +26,55 @@ HELD_STATIONS = 512
 Row = Mapping[str, Any]
 
 
-class StationTables:
+class StationRows(Protocol):
+    """Rows of ``channel``, ``site`` and ``response``, looked up."""
+
+    def channels(self, net: str, sta: str) -> Sequence[Row]:
+        """The channel epochs of a station; Corrupt where they cannot be told."""
+
+    def site(self, row: Row) -> Row | None:
+        """The station epoch of a channel epoch."""
+
+    def responses(self, rows: Sequence[Row]) -> Mapping[str, str]:
+        """StationXML by ``channel_id`` of those of some channel epochs that have a response."""
+
+
+class StationRowsPlace(Protocol):
+    """Where such rows stand; it can be pickled, and tells its place from others."""
+
+    @property
+    def place(self) -> str:
+        """In words, as results of other places never mix."""
+
+    def __hash__(self) -> int:
+        """Of what tells it from other places."""
+
+    def opened(self) -> StationRows:
+        """What looks them up."""
+
+
+@dataclass(frozen=True)
+class StationTableFiles:
+    """The output of load_stations."""
+
+    store: StoreSettings
+
+    @property
+    def place(self) -> str:
+        return self.store.place
+
+    def opened(self) -> StationRows:
+        """Its tables, those of epochs held."""
+        return TableRows(self.store)
+
+
+class TableRows:
     """Tables ``channel``, ``site`` and ``response`` of an output; those of epochs are held, responses are read as needed."""
 
     def __init__(self, store: StoreSettings) -> None:
         self._store = store
         self._channels = self._read(CHANNEL)
         self._sites = self._read(SITE)
-        self._epochs = functools.lru_cache(maxsize=HELD_STATIONS)(self._read_epochs)
 
     def _read(self, table: Table, condition: pc.Expression | None = None) -> pa.Table:
         dataset = table_dataset(self._store, table)
@@ -40,8 +82,24 @@ class StationTables:
             raise Missing(f"{self._store.root} holds no {table.name} table")
         return dataset.to_table(filter=condition)
 
-    def _read_epochs(self, net: str, sta: str) -> tuple[Row, ...]:
-        return tuple(self._channels.filter((pc.field("net") == net) & (pc.field("sta") == sta)).to_pylist())
+    def channels(self, net: str, sta: str) -> Sequence[Row]:
+        rows: list[Row] = self._channels.filter((pc.field("net") == net) & (pc.field("sta") == sta)).to_pylist()
+        return rows
+
+    def site(self, row: Row) -> Row | None:
+        return next(iter(self._sites.filter(pc.field("site_id") == row["site_id"]).to_pylist()), None)
+
+    def responses(self, rows: Sequence[Row]) -> Mapping[str, str]:
+        found = self._read(RESPONSE, pc.field("channel_id").isin([row["channel_id"] for row in rows]))
+        return dict(zip(found["channel_id"].to_pylist(), found["stationxml"].to_pylist(), strict=True))
+
+
+class StationTables:
+    """Stations looked up by channel; the epochs of the last :data:`HELD_STATIONS` are held."""
+
+    def __init__(self, rows: StationRows) -> None:
+        self._rows = rows
+        self._epochs = functools.lru_cache(maxsize=HELD_STATIONS)(rows.channels)
 
     def epoch(self, name: Channel, instant_ns: int) -> Row | None:
         """The row of ``channel`` that holds at an instant; None where there is none."""
@@ -58,22 +116,13 @@ class StationTables:
         A channel epoch without a response has what its row tells. A station that the tables do not have is left out.
         """
         wanted = set(names)
-        rows = {
-            row["channel_id"]: row
-            for net, sta in sorted({name[:2] for name in wanted})
-            for row in self._epochs(net, sta)
-            if Channel(*(row[code] for code in Channel._fields)) in wanted
-        }
-        found = self._read(RESPONSE, pc.field("channel_id").isin(list(rows)))
-        responses = dict(zip(found["channel_id"].to_pylist(), found["stationxml"].to_pylist(), strict=True))
-        stations: dict[str, list[Row]] = {}
-        for row in rows.values():
-            stations.setdefault(f"{row['net']}.{row['sta']}", []).append(row)
-        for station, epochs in stations.items():
+        for net, sta in sorted({name[:2] for name in wanted}):
             try:
-                yield station, self._inventory(epochs, responses)
+                rows = [row for row in self._epochs(net, sta) if Channel(*(row[code] for code in Channel._fields)) in wanted]
+                if rows:
+                    yield f"{net}.{sta}", self._inventory(rows, self._rows.responses(rows))
             except UnitError as error:
-                yield station, error
+                yield f"{net}.{sta}", error
 
     def _inventory(self, epochs: Iterable[Row], responses: Mapping[str, str]) -> Inventory:
         """Networks of one station, a channel epoch each: who writes them merges them."""
@@ -89,8 +138,7 @@ class StationTables:
 
     def _network(self, row: Row) -> Network:
         """A channel epoch without a response, out of its row and that of its station."""
-        sites = self._sites.filter(pc.field("site_id") == row["site_id"]).to_pylist()
-        site = sites[0] if sites else row
+        site = self._rows.site(row) or row
         channel = ChannelMetadata(
             row["chan"],
             row["loc"],
@@ -113,6 +161,6 @@ def _place(row: Row) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=4)
-def station_tables(store: StoreSettings) -> StationTables:
-    """The tables of a store, read once a process."""
-    return StationTables(store)
+def station_tables(place: StationRowsPlace) -> StationTables:
+    """The stations of a place, opened once a process."""
+    return StationTables(place.opened())

@@ -1,10 +1,11 @@
-"""Where a channel stood: StationXML, read once a worker."""
+"""Where a channel stood: epochs of stations, such as StationXML has them, read once a worker."""
 
 from __future__ import annotations
 
 import functools
 import threading
 from dataclasses import dataclass
+from typing import Protocol
 
 from seisbatch.acquire.objects import StoreSettings, open_store
 from seisbatch.acquire.stationxml import ChannelEpoch, epoch_at, epoch_id, place_at, read_stations
@@ -13,15 +14,51 @@ from seisbatch.names import Channel
 from seisbatch.outcome import Denied, Missing, UnitError
 
 Place = tuple[float | None, float | None]
+Epochs = tuple[tuple[ChannelEpoch, ...], str]
+"""Epochs of a station, and what went wrong, where something did."""
+
+
+class Stations(Protocol):
+    """A place that knows stations; what of it reaches the workers can be pickled, and tells it from other places."""
+
+    @property
+    def kind(self) -> str:
+        """What the epochs stand in, in words."""
+
+    def require(self) -> None:
+        """Raise RunError where there is no such place."""
+
+    def __hash__(self) -> int:
+        """Of what tells it from other places."""
+
+    def epochs(self, net: str, sta: str) -> Epochs:
+        """The epochs of a station's channels, and of the station itself, whose location and channel codes are empty."""
 
 
 @dataclass(frozen=True)
-class Stations:
-    """Where StationXML files stand: in the archive under its layout's keys, or in a folder of the user's own."""
+class StationFiles:
+    """StationXML files: in the archive under its layout's keys, or in a folder of the user's own."""
 
     store: StoreSettings
     layout: str
     of_archive: bool
+    kind = "StationXML"
+
+    def require(self) -> None:
+        """Raise RunError where they should stand in a folder that is not there."""
+        open_store(self.store).require()
+
+    def epochs(self, net: str, sta: str) -> Epochs:
+        """The epochs that the first of a station's files has."""
+        store = open_store(self.store)
+        for key in self.keys(net, sta):
+            try:
+                return tuple(read_stations(store.get(key))), ""
+            except (Missing, Denied):
+                continue
+            except UnitError as error:
+                return (), f"StationXML {error.outcome}: {error}"
+        return (), "no StationXML"
 
     def keys(self, net: str, sta: str) -> list[str]:
         """Keys under which a station's file may stand, the likeliest first."""
@@ -31,7 +68,7 @@ class Stations:
 
 @dataclass(frozen=True)
 class Site:
-    """Where a channel stood at an instant [degrees, km], the ids of its epochs where StationXML has them, and remarks."""
+    """Where a channel stood at an instant [degrees, km], the ids of its epochs where they are known, and remarks."""
 
     lat: float | None
     lon: float | None
@@ -46,7 +83,7 @@ class Site:
 
 
 def site_of(stations: Stations, name: Channel, instant_ns: int, of_index: Place) -> Site:
-    """A channel's site from the StationXML epochs at an instant; coordinates else from the index, which is a remark."""
+    """A channel's site from the epochs at an instant; coordinates else from the index, which is a remark."""
     epochs, trouble = station_epochs(stations, name.net, name.sta)
     own = epoch_at(epochs, name, instant_ns)
     station = epoch_at(epochs, Channel(name.net, name.sta, "", ""), instant_ns)
@@ -54,8 +91,8 @@ def site_of(stations: Stations, name: Channel, instant_ns: int, of_index: Place)
     site_id = epoch_id(name.station, station.start_ns) if station else None
     channel_id = epoch_id(name, own.start_ns) if own else None
     if place is not None:
-        return Site(place.lat, place.lon, place.elevation / 1000, site_id, channel_id, ())
-    trouble = trouble or "StationXML has no epoch of the channel"
+        return Site(place.lat, place.lon, place.elevation / 1000, site_id, channel_id, (trouble,) if trouble else ())
+    trouble = trouble or f"{stations.kind} has no epoch of the channel"
     told = "coordinates unknown" if None in of_index else "coordinates from the index"
     return Site(*of_index, None, site_id, channel_id, (f"{trouble}: {told}",))
 
@@ -63,12 +100,12 @@ def site_of(stations: Stations, name: Channel, instant_ns: int, of_index: Place)
 def coordinates(
     stations: Stations, name: Channel, instant_ns: int, of_index: Place
 ) -> tuple[float | None, float | None, list[str]]:
-    """Latitude and longitude as :func:`site_of` has them; a note where they are not from StationXML."""
+    """Latitude and longitude as :func:`site_of` has them; a note where they are not from its epochs."""
     site = site_of(stations, name, instant_ns, of_index)
     return (None, None, list(site.notes)) if None in (site.lat, site.lon) else (site.lat, site.lon, list(site.notes))
 
 
-def station_epochs(stations: Stations, net: str, sta: str) -> tuple[tuple[ChannelEpoch, ...], str]:
+def station_epochs(stations: Stations, net: str, sta: str) -> Epochs:
     """Epochs of a station, read once a worker; and what went wrong, where something did."""
     with _READING[hash((net, sta)) % len(_READING)]:  # a station's channels ask for it at the same time
         return _station_epochs(stations, net, sta)
@@ -78,13 +115,5 @@ _READING = tuple(threading.Lock() for _ in range(256))
 
 
 @functools.lru_cache(maxsize=4096)
-def _station_epochs(stations: Stations, net: str, sta: str) -> tuple[tuple[ChannelEpoch, ...], str]:
-    store = open_store(stations.store)
-    for key in stations.keys(net, sta):
-        try:
-            return tuple(read_stations(store.get(key))), ""
-        except (Missing, Denied):
-            continue
-        except UnitError as error:
-            return (), f"StationXML {error.outcome}: {error}"
-    return (), "no StationXML"
+def _station_epochs(stations: Stations, net: str, sta: str) -> Epochs:
+    return stations.epochs(net, sta)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bson import ObjectId
 from pymongo.database import Database
 
 from seisbatch.acquire.quakeml import event_row, read_events
@@ -71,11 +70,6 @@ def _documents(events: Iterable[Any], mspass_pickles: bool, problems: list[str])
         yield document
 
 
-def source_id_of(event_id: str) -> ObjectId:
-    """The ``_id`` of an event, which is known by its id in its catalogue."""
-    return object_id(SOURCE, event_id)
-
-
 def source_document(row: dict[str, Any]) -> Document:
     """The document of an event's row, as :func:`seisbatch.acquire.quakeml.event_row` has it, None for what it does not tell.
 
@@ -85,7 +79,7 @@ def source_document(row: dict[str, Any]) -> Document:
     if not (abs(lat) <= 90 and -180 <= lon <= 360):
         raise ValueError(f"it is at an impossible place: latitude {lat}, longitude {lon}")
     where = {"lat": lat, "lon": lon - 360 if lon > 180 else lon}
-    own = source_id_of(row["event_id"])
+    own = object_id(SOURCE, row["event_id"])
     return {
         "_id": own,
         "source_id": own,

@@ -53,8 +53,8 @@ def save_inventory(database: Database[Document], inventory: Any, mspass_pickles:
     for name in KEYS:
         _index(database[name])
     return SavedInventory(
-        _save(database[SITE], "site_id", site_documents(found)),
-        _save(database[CHANNEL], "chan_id", channel_documents(found, mspass_pickles, problems)),
+        _save(database[SITE], "site_id", _sites(found)),
+        _save(database[CHANNEL], "chan_id", _channels(found, mspass_pickles, problems)),
         tuple(problems),
     )
 
@@ -97,18 +97,7 @@ def _stationxml(inventory: Any) -> bytes:
     return buffer.getvalue()
 
 
-def site_id_of(site_id: str, loc: str) -> ObjectId:
-    """The ``_id`` of the site that is a location code of a station epoch, which is known by its id in the table ``site``."""
-    return object_id(SITE, f"{site_id}/{loc}")
-
-
-def channel_id_of(channel_id: str) -> ObjectId:
-    """The ``_id`` of a channel epoch, which is known by its id in the table ``channel``."""
-    return object_id(CHANNEL, channel_id)
-
-
-def site_documents(found: Inventory) -> Iterator[Document]:
-    """The documents of ``site`` of some station and channel epochs, None for what is not known."""
+def _sites(found: Inventory) -> Iterator[Document]:
     latest: dict[tuple[str, str], dict[str, Any]] = {}
     for row in found.channels:
         own = row["site_id"], row["loc"]
@@ -119,19 +108,18 @@ def site_documents(found: Inventory) -> Iterator[Document]:
     bare = {(site_id, ""): row for site_id, row in sites.items() if site_id not in with_channels}
     for (site_id, loc), row in [*latest.items(), *bare.items()]:
         yield {
-            "_id": site_id_of(site_id, loc),
+            "_id": object_id(SITE, f"{site_id}/{loc}"),
             **_epoch(sites[site_id]),
             **_where(row),
             "loc": loc,
         }
 
 
-def channel_documents(found: Inventory, mspass_pickles: bool, problems: list[str]) -> Iterator[Document]:
-    """The documents of ``channel`` of some epochs; responses that no document can hold are told in ``problems``."""
+def _channels(found: Inventory, mspass_pickles: bool, problems: list[str]) -> Iterator[Document]:
     responses = {row["channel_id"]: row["stationxml"] for row in found.responses}
     for row in found.channels:
         document: Document = {
-            "_id": channel_id_of(row["channel_id"]),
+            "_id": object_id(CHANNEL, row["channel_id"]),
             **_epoch(row),
             **_where(row),
             **{name: row[name] for name in ("loc", "chan", "hang", "vang", "sampling_rate", "gain", "units")},

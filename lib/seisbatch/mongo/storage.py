@@ -6,7 +6,9 @@ file the three samples of each instant together. Objects hold miniSEED, as such 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,10 +81,15 @@ def _append(folder: str | Path, name: str, body: bytes) -> Document:
     place = Path(folder).expanduser().absolute()
     try:
         place.mkdir(parents=True, exist_ok=True)
-        with (place / name).open("ab") as file:
+        with (place / name).open("ab", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # two writers' samples, one after the other
             offset = file.seek(0, os.SEEK_END)
-            file.write(body)
+            try:
+                _write_all(file, body)
+            except BaseException:  # half of the samples would be in the way of who reads the whole file
+                with contextlib.suppress(OSError):
+                    file.truncate(offset)
+                raise
     except PermissionError as error:
         raise Denied(f"{place / name}: {error.strerror}") from None
     except OSError as error:
@@ -90,6 +97,12 @@ def _append(folder: str | Path, name: str, body: bytes) -> Document:
             raise RunError(f"no space left to write {place / name}") from None
         raise
     return {"storage_mode": FILE, "dir": str(place), "dfile": name, "foff": offset, "nbytes": len(body)}
+
+
+def _write_all(file: io.FileIO, body: bytes) -> None:
+    rest = memoryview(body)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def read_samples(

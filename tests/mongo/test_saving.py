@@ -422,3 +422,17 @@ def test_what_miniseed_cannot_give_back_is_not_saved_as_such(database, tmp_path,
     assert not told["is_live"]
     assert "does not fit into miniSEED" in database.cemetery.find_one()["logdata"][0]["error_message"]
     assert database.wf_TimeSeries.count_documents({}) == 0
+
+
+def test_float64_is_not_added_to_the_file_of_miniseed_that_a_datum_was_read_from(database, tmp_path):
+    datum = series()
+    database.save_data(datum, storage_mode="file", dir=tmp_path, dfile="day", format="MSEED")
+    before = (tmp_path / "day").read_bytes()
+    again = database.read_data(datum.metadata["_id"])
+    for save in (database.save_data, database.update_data):
+        with pytest.raises(ValueError, match="format MSEED, not binary: give dir and dfile"):
+            save(again, storage_mode="file")
+    assert (tmp_path / "day").read_bytes() == before
+    database.save_data(again, storage_mode="file", dfile="other", dir=tmp_path)
+    database.save_data(again, storage_mode="file")
+    assert (tmp_path / "other").stat().st_size == 2 * SAMPLES.nbytes

@@ -436,3 +436,15 @@ def test_float64_is_not_added_to_the_file_of_miniseed_that_a_datum_was_read_from
     database.save_data(again, storage_mode="file", dfile="other", dir=tmp_path)
     database.save_data(again, storage_mode="file")
     assert (tmp_path / "other").stat().st_size == 2 * SAMPLES.nbytes
+
+
+@pytest.mark.parametrize("save", ["save_data", "update_data"])
+def test_times_in_memory_are_those_of_the_document_where_the_rate_is_not_quite_the_inverse(database, save):
+    datum = TimeSeries(np.zeros(200_000), {"delta": 0.025, "sampling_rate": 40.00002}, starttime=START)
+    database.save_data(datum)
+    datum.metadata["note"] = 1
+    getattr(database, save)(datum)
+    document = database.wf_TimeSeries.find_one({"_id": datum.metadata["_id"]})
+    for name in ("starttime", "delta", "sampling_rate", "endtime"):
+        assert datum.metadata[name] == document[name], name
+    assert datum.delta == 0.025

@@ -34,7 +34,7 @@ class Metadata(MutableMapping[str, Any]):
         return frozenset(
             name
             for name in self._values.keys() | self._loaded.keys()
-            if name not in self._values or name not in self._loaded or not _same(self._values[name], self._loaded[name])
+            if name not in self._values or name not in self._loaded or not same(self._values[name], self._loaded[name])
         )
 
     @property
@@ -70,13 +70,14 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are equal and of the same type; NaN is what it was."""
     if type(one) is not type(other):
         return False
     if isinstance(one, np.ndarray):
         return one.dtype == other.dtype and np.array_equal(one, other)
     if isinstance(one, Mapping):
-        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
+        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
     if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other or (one != one and other != other))  # NaN is what it was
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other or (one != one and other != other))

@@ -12,6 +12,7 @@ from seisbatch.mongo.data import Datum
 from seisbatch.mongo.document_schema import Mode, Schema
 from seisbatch.mongo.document_types import shown
 from seisbatch.mongo.elog import Badness
+from seisbatch.mongo.metadata import same
 from seisbatch.mongo.plain import NOT_PLAIN, plain
 
 ALTERED = "READONLYERROR_"
@@ -87,7 +88,8 @@ def settle(datum: Datum, written: Outgoing) -> None:
         else:
             metadata.pop(key, None)
     for key, value in written.fields.items():
-        metadata[key] = value
+        if key not in metadata or not same(metadata[key], value):  # rate and interval set anew would follow each other
+            metadata[key] = value
 
 
 def storable(values: Document) -> tuple[Document, list[str]]:

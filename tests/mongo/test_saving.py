@@ -448,3 +448,17 @@ def test_times_in_memory_are_those_of_the_document_where_the_rate_is_not_quite_t
     for name in ("starttime", "delta", "sampling_rate", "endtime"):
         assert datum.metadata[name] == document[name], name
     assert datum.delta == 0.025
+
+
+def test_a_parameter_that_mongodb_cannot_hold_leaves_the_rest_of_the_history(database):
+    datum = series()
+    datum.history.add("bandpass", freqmin=0.5)
+    datum.history.add("taper", window=np.hanning, width=3)
+    datum.history.add("stack", weights=list(range(2_000_000)))
+    assert database.save_data(datum)["is_live"]
+    steps = database.history_object.find_one()["steps"]
+    assert [(step["algorithm"], step["parameters"]) for step in steps] == [
+        ("bandpass", {"freqmin": 0.5}), ("taper", {"width": 3}), ("stack", {}),
+    ]  # fmt: skip
+    log = database.elog.find_one()["logdata"]
+    assert [word in entry["error_message"] for word, entry in zip(("window", "stack"), log, strict=True)] == [True, True]

@@ -18,6 +18,7 @@ ELOG, HISTORY, CEMETERY, ABORTIONS = "elog", "history_object", "cemetery", "abor
 LOG_ENTRIES, MESSAGE_LENGTH = 2000, 2000
 """Of one document: the first half and the last of a longer log, and the beginning of longer messages, so that it fits."""
 TOMBSTONE_BYTES = 8_000_000
+"""Of what a grave has of the metadata, and a history of its steps."""
 
 
 def save_elog(database: Database[Document], datum: Datum, collection: str, wf_id: Any, data_tag: str | None) -> ObjectId | None:
@@ -50,9 +51,17 @@ def save_history(
     """
     if not len(datum.history):
         return None
-    steps, problems = storable({"steps": datum.history.documents()})
-    for problem in problems:
-        datum.elog.post(algorithm, f"history: {problem}")
+    steps = []
+    for step in datum.history.documents():
+        parameters, _ = storable(step["parameters"])
+        steps.append(step | {"parameters": parameters})
+        for name in step["parameters"].keys() - parameters.keys():
+            datum.elog.post(algorithm, f"history: MongoDB cannot hold {name} of {step['algorithm']}; it was left out")
+    for step in sorted(steps, key=_size, reverse=True):
+        if _size({"steps": steps}) <= TOMBSTONE_BYTES:
+            break
+        step["parameters"] = {}
+        datum.elog.post(algorithm, f"history: parameters of {step['algorithm']} are too large and were left out")
     document: Document = {
         "_id": ObjectId(),
         "save_uuid": str(uuid.uuid4()),
@@ -60,7 +69,7 @@ def save_history(
         "alg_name": algorithm,
         "alg_id": algorithm_id,
         f"{collection}_id": wf_id,
-        **steps,
+        "steps": steps,
     }
     database[HISTORY].insert_one(document)
     datum.history.reroot(collection, wf_id)
@@ -102,8 +111,12 @@ def _few(entries: list[Document]) -> list[Document]:
 def _fit(values: Document) -> list[str]:
     """Take the largest values away until the rest fits into a document; in words which."""
     problems = []
-    while values and len(bson.encode(values)) > TOMBSTONE_BYTES:
-        largest = max(values, key=lambda name: len(bson.encode({"": values[name]})))
+    while values and _size(values) > TOMBSTONE_BYTES:
+        largest = max(values, key=lambda name: _size({"": values[name]}))
         del values[largest]
         problems.append(f"{largest} is too large for a document and was left out")
     return problems
+
+
+def _size(document: Document) -> int:
+    return len(bson.encode(document))

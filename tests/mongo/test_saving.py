@@ -11,6 +11,8 @@ import pytest
 from bson import ObjectId
 from gridfs import GridFSBucket
 from obspy import UTCDateTime
+from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect
 from seisbatch.mongo import Database
 from seisbatch.mongo.data import Seismogram, TimeSeries, TimeSeriesEnsemble
 from seisbatch.mongo.elog import Badness
@@ -462,3 +464,23 @@ def test_a_parameter_that_mongodb_cannot_hold_leaves_the_rest_of_the_history(dat
     ]  # fmt: skip
     log = database.elog.find_one()["logdata"]
     assert [word in entry["error_message"] for word, entry in zip(("window", "stack"), log, strict=True)] == [True, True]
+
+
+def test_a_save_that_the_server_ended_is_whole_when_it_is_tried_again(database, monkeypatch):
+    insert = Collection.insert_one
+
+    def fails(self, *args, **options):
+        if self.name == "wf_TimeSeries":
+            raise AutoReconnect("connection closed")
+        return insert(self, *args, **options)
+
+    datum = series()
+    datum.elog.post("bandpass", "clipped")
+    datum.history.add("bandpass")
+    monkeypatch.setattr(Collection, "insert_one", fails)
+    with pytest.raises(AutoReconnect):
+        database.save_data(datum)
+    monkeypatch.undo()
+    told = database.save_data(datum, return_list=["elog_id", "history_object_id"])
+    assert database.elog.find_one({"_id": told["elog_id"]})["logdata"][0]["error_message"] == "clipped"
+    assert database.history_object.find_one({"_id": told["history_object_id"]})["steps"][0]["algorithm"] == "bandpass"

@@ -22,7 +22,10 @@ TOMBSTONE_BYTES = 8_000_000
 
 
 def save_elog(database: Database[Document], datum: Datum, collection: str, wf_id: Any, data_tag: str | None) -> ObjectId | None:
-    """Save what the datum's log has of new, linked to its document; its id, or None where there is nothing new."""
+    """Save what the datum's log has of new, linked to its document; its id, or None where there is nothing new.
+
+    It counts as saved (``datum.elog.saved``) once the caller has written the document.
+    """
     entries = datum.elog.documents(unsaved=True)
     if not entries:
         return None
@@ -30,7 +33,6 @@ def save_elog(database: Database[Document], datum: Datum, collection: str, wf_id
     if data_tag is not None:
         document["data_tag"] = data_tag
     database[ELOG].insert_one(document)
-    datum.elog.saved = len(datum.elog)
     return ObjectId(document["_id"])
 
 
@@ -45,7 +47,7 @@ def save_elog_of_ensemble(database: Database[Document], ensemble: Ensemble[Any],
 def save_history(
     database: Database[Document], datum: Datum, collection: str, wf_id: Any, algorithm: str, algorithm_id: str
 ) -> ObjectId | None:
-    """Save the datum's history and root it anew at its document; the history's id, or None where there is none.
+    """Save the datum's history; its id, or None where there is none. It is rooted anew once the document is written.
 
     MsPASS's own field ``processing_history`` is a pickle, which is not written: the steps stand in ``steps``.
     """
@@ -72,7 +74,6 @@ def save_history(
         "steps": steps,
     }
     database[HISTORY].insert_one(document)
-    datum.history.reroot(collection, wf_id)
     return ObjectId(document["_id"])
 
 

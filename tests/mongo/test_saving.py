@@ -484,3 +484,24 @@ def test_a_save_that_the_server_ended_is_whole_when_it_is_tried_again(database, 
     told = database.save_data(datum, return_list=["elog_id", "history_object_id"])
     assert database.elog.find_one({"_id": told["elog_id"]})["logdata"][0]["error_message"] == "clipped"
     assert database.history_object.find_one({"_id": told["history_object_id"]})["steps"][0]["algorithm"] == "bandpass"
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_text_that_is_no_unicode_ends_no_save(database, dies):
+    datum = series(note="caf\udce9", more={"note": "caf\udce9"}, name={"caf\udce9": 1})
+    datum.metadata["caf\udce9"] = 1
+    datum.elog.post("read", "no file caf\udce9")
+    if dies:
+        datum.kill("read", ValueError("no file caf\udce9"))
+    assert database.save_data(datum)["is_live"] != dies
+    document = database.cemetery.find_one()["tombstone"] if dies else database.wf_TimeSeries.find_one()
+    assert (document["note"], document["more"]) == ("caf\\udce9", {"note": "caf\\udce9"})
+    assert "name" not in document
+    log = (database.cemetery if dies else database.elog).find_one()["logdata"]
+    assert log[0]["error_message"] == "no file caf\\udce9"
+
+
+def test_no_file_is_written_whose_name_no_document_holds(database, tmp_path):
+    told = database.save_data(series(dir=str(tmp_path), dfile="caf\udce9"), storage_mode="file")
+    assert not told["is_live"]
+    assert not list(tmp_path.iterdir())

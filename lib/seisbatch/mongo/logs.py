@@ -13,6 +13,7 @@ from seisbatch.mongo.connect import Document
 from seisbatch.mongo.data import Datum, Ensemble
 from seisbatch.mongo.elog import Badness
 from seisbatch.mongo.outgoing import storable
+from seisbatch.mongo.plain import plain
 
 ELOG, HISTORY, CEMETERY, ABORTIONS = "elog", "history_object", "cemetery", "abortions"
 LOG_ENTRIES, MESSAGE_LENGTH = 2000, 2000
@@ -100,7 +101,7 @@ def bury(database: Database[Document], datum: Datum, collection: str, data_tag: 
 
 
 def _few(entries: list[Document]) -> list[Document]:
-    entries = [entry | {"error_message": entry["error_message"][:MESSAGE_LENGTH]} for entry in entries]
+    entries = [plain(entry | {"error_message": entry["error_message"][:MESSAGE_LENGTH]}) for entry in entries]
     left_out = len(entries) - LOG_ENTRIES
     if left_out <= 0:
         return entries

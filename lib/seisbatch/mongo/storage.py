@@ -25,6 +25,7 @@ from seisbatch.acquire.miniseed import decode
 from seisbatch.acquire.pack import pack
 from seisbatch.mongo.connect import Document
 from seisbatch.mongo.objects import Objects
+from seisbatch.mongo.plain import is_name
 from seisbatch.names import Channel
 from seisbatch.outcome import Corrupt, Denied, Missing, Rejected, RunError, UnitError, is_out_of_space
 from seisbatch.process.segments import Segment
@@ -70,9 +71,9 @@ def append_miniseed(folder: str | Path, name: str, channel: Channel, segment: Se
 
 def check_name(name: Any, folder: Any) -> None:
     """ValueError of what is no name of a file in a folder, or no folder."""
-    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\0" in name:
+    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or not is_name(name):
         raise ValueError(f"{name!r} is no name of a file in {folder}")
-    if folder is not None and (not isinstance(folder, str | Path) or "\0" in str(folder)):
+    if folder is not None and (not isinstance(folder, str | Path) or not is_name(str(folder))):
         raise ValueError(f"{folder!r} is no name of a folder")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -505,3 +506,37 @@ def test_no_file_is_written_whose_name_no_document_holds(database, tmp_path):
     told = database.save_data(series(dir=str(tmp_path), dfile="caf\udce9"), storage_mode="file")
     assert not told["is_live"]
     assert not list(tmp_path.iterdir())
+
+
+class Untold:
+    def __eq__(self, other):
+        raise ValueError("more than one truth")
+
+    def __repr__(self):
+        raise ValueError("no words")
+
+
+def nested(depth, inner=()):
+    return nested(depth - 1, [inner]) if depth else inner
+
+
+def endless():
+    found = []
+    found.append(found)
+    return found
+
+
+@pytest.mark.parametrize("value", [threading.Lock, Untold, endless, lambda: nested(200), lambda: nested(400)])
+@pytest.mark.parametrize("dies", [False, True])
+def test_values_that_cannot_be_copied_compared_told_or_nested_end_no_save(database, value, dies):
+    datum = series(loaded=value())
+    datum.metadata["thing"] = value()
+    if dies:
+        datum.kill("test", "no use")
+    assert database.save_data(datum)["is_live"] != dies
+    assert database.wf_TimeSeries.count_documents({}) == (not dies)
+    if not dies:
+        assert "thing" not in database.wf_TimeSeries.find_one()
+        datum.metadata["snr"] = 1.0
+        database.update_metadata(datum)
+        assert database.wf_TimeSeries.find_one()["snr"] == 1.0

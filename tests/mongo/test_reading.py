@@ -16,6 +16,7 @@ from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandListener
 from seisbatch.acquire.objects import StoreSettings, open_store
 from seisbatch.acquire.pack import pack
+from seisbatch.mongo import Database
 from seisbatch.mongo.data import Seismogram, SeismogramEnsemble, TimeSeries, TimeSeriesEnsemble
 from seisbatch.mongo.document_schema import load_schema
 from seisbatch.mongo.elog import Badness
@@ -29,6 +30,7 @@ from seisbatch.process.segments import Segment
 from seisbatch.schema import WF_TIME_SERIES
 from seisbatch.times import to_datetime
 
+from tests.mongo.made import seismogram
 from tests.mongo.mspass_documents import mspass_document, mspass_documents
 
 SCHEMA = load_schema()
@@ -620,3 +622,13 @@ def test_samples_of_files_stand_in_the_order_in_which_they_were_written(mongo_da
         for number, place in enumerate(written)
     ]
     np.testing.assert_array_equal(np.concatenate([datum.samples for datum in data]), SAMPLES[:30])
+
+
+@pytest.mark.parametrize("tmatrix", [{"a": 1}, [{}] * 9, "unit", [[1.0], [2.0, 3.0]]])
+def test_a_tmatrix_of_anything_else_than_numbers_leaves_a_dead_datum(mongo_database, tmatrix):
+    database = Database(mongo_database.client, mongo_database.name)
+    own = database.save_data(seismogram())["_id"]
+    database.wf_Seismogram.update_one({"_id": own}, {"$set": {"tmatrix": tmatrix}})
+    datum = database.read_data(own, collection="wf_Seismogram")
+    assert not datum.live
+    assert "tmatrix is not nine finite numbers" in datum.elog.entries[-1].message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from bson import ObjectId
 from gridfs import GridFSBucket
 from obspy import UTCDateTime
+from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect
 from seisbatch.mongo import Database
 from seisbatch.mongo.data import Seismogram, TimeSeries, TimeSeriesEnsemble
 from seisbatch.mongo.elog import Badness
@@ -422,3 +425,118 @@ def test_what_miniseed_cannot_give_back_is_not_saved_as_such(database, tmp_path,
     assert not told["is_live"]
     assert "does not fit into miniSEED" in database.cemetery.find_one()["logdata"][0]["error_message"]
     assert database.wf_TimeSeries.count_documents({}) == 0
+
+
+def test_float64_is_not_added_to_the_file_of_miniseed_that_a_datum_was_read_from(database, tmp_path):
+    datum = series()
+    database.save_data(datum, storage_mode="file", dir=tmp_path, dfile="day", format="MSEED")
+    before = (tmp_path / "day").read_bytes()
+    again = database.read_data(datum.metadata["_id"])
+    for save in (database.save_data, database.update_data):
+        with pytest.raises(ValueError, match="format MSEED, not binary: give dir and dfile"):
+            save(again, storage_mode="file")
+    assert (tmp_path / "day").read_bytes() == before
+    database.save_data(again, storage_mode="file", dfile="other", dir=tmp_path)
+    database.save_data(again, storage_mode="file")
+    assert (tmp_path / "other").stat().st_size == 2 * SAMPLES.nbytes
+
+
+@pytest.mark.parametrize("save", ["save_data", "update_data"])
+def test_times_in_memory_are_those_of_the_document_where_the_rate_is_not_quite_the_inverse(database, save):
+    datum = TimeSeries(np.zeros(200_000), {"delta": 0.025, "sampling_rate": 40.00002}, starttime=START)
+    database.save_data(datum)
+    datum.metadata["note"] = 1
+    getattr(database, save)(datum)
+    document = database.wf_TimeSeries.find_one({"_id": datum.metadata["_id"]})
+    for name in ("starttime", "delta", "sampling_rate", "endtime"):
+        assert datum.metadata[name] == document[name], name
+    assert datum.delta == 0.025
+
+
+def test_a_parameter_that_mongodb_cannot_hold_leaves_the_rest_of_the_history(database):
+    datum = series()
+    datum.history.add("bandpass", freqmin=0.5)
+    datum.history.add("taper", window=np.hanning, width=3)
+    datum.history.add("stack", weights=list(range(2_000_000)))
+    assert database.save_data(datum)["is_live"]
+    steps = database.history_object.find_one()["steps"]
+    assert [(step["algorithm"], step["parameters"]) for step in steps] == [
+        ("bandpass", {"freqmin": 0.5}), ("taper", {"width": 3}), ("stack", {}),
+    ]  # fmt: skip
+    log = database.elog.find_one()["logdata"]
+    assert [word in entry["error_message"] for word, entry in zip(("window", "stack"), log, strict=True)] == [True, True]
+
+
+def test_a_save_that_the_server_ended_is_whole_when_it_is_tried_again(database, monkeypatch):
+    insert = Collection.insert_one
+
+    def fails(self, *args, **options):
+        if self.name == "wf_TimeSeries":
+            raise AutoReconnect("connection closed")
+        return insert(self, *args, **options)
+
+    datum = series()
+    datum.elog.post("bandpass", "clipped")
+    datum.history.add("bandpass")
+    monkeypatch.setattr(Collection, "insert_one", fails)
+    with pytest.raises(AutoReconnect):
+        database.save_data(datum)
+    monkeypatch.undo()
+    told = database.save_data(datum, return_list=["elog_id", "history_object_id"])
+    assert database.elog.find_one({"_id": told["elog_id"]})["logdata"][0]["error_message"] == "clipped"
+    assert database.history_object.find_one({"_id": told["history_object_id"]})["steps"][0]["algorithm"] == "bandpass"
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_text_that_is_no_unicode_ends_no_save(database, dies):
+    datum = series(note="caf\udce9", more={"note": "caf\udce9"}, name={"caf\udce9": 1})
+    datum.metadata["caf\udce9"] = 1
+    datum.elog.post("read", "no file caf\udce9")
+    if dies:
+        datum.kill("read", ValueError("no file caf\udce9"))
+    assert database.save_data(datum)["is_live"] != dies
+    document = database.cemetery.find_one()["tombstone"] if dies else database.wf_TimeSeries.find_one()
+    assert (document["note"], document["more"]) == ("caf\\udce9", {"note": "caf\\udce9"})
+    assert "name" not in document
+    log = (database.cemetery if dies else database.elog).find_one()["logdata"]
+    assert log[0]["error_message"] == "no file caf\\udce9"
+
+
+def test_no_file_is_written_whose_name_no_document_holds(database, tmp_path):
+    told = database.save_data(series(dir=str(tmp_path), dfile="caf\udce9"), storage_mode="file")
+    assert not told["is_live"]
+    assert not list(tmp_path.iterdir())
+
+
+class Untold:
+    def __eq__(self, other):
+        raise ValueError("more than one truth")
+
+    def __repr__(self):
+        raise ValueError("no words")
+
+
+def nested(depth, inner=()):
+    return nested(depth - 1, [inner]) if depth else inner
+
+
+def endless():
+    found = []
+    found.append(found)
+    return found
+
+
+@pytest.mark.parametrize("value", [threading.Lock, Untold, endless, lambda: nested(200), lambda: nested(400)])
+@pytest.mark.parametrize("dies", [False, True])
+def test_values_that_cannot_be_copied_compared_told_or_nested_end_no_save(database, value, dies):
+    datum = series(loaded=value())
+    datum.metadata["thing"] = value()
+    if dies:
+        datum.kill("test", "no use")
+    assert database.save_data(datum)["is_live"] != dies
+    assert database.wf_TimeSeries.count_documents({}) == (not dies)
+    if not dies:
+        assert "thing" not in database.wf_TimeSeries.find_one()
+        datum.metadata["snr"] = 1.0
+        database.update_metadata(datum)
+        assert database.wf_TimeSeries.find_one()["snr"] == 1.0

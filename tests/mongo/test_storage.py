@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import resource
+import signal
 
 import numpy as np
 import obspy
@@ -92,3 +94,18 @@ def test_samples_that_mspass_wrote(mongo_database, bucket):
     samples = read_samples(bucket, document)
     np.testing.assert_array_equal(samples, trace.data)
     assert (trace.stats.starttime.timestamp, trace.stats.station) == (document["starttime"], document["sta"])
+
+
+def test_a_write_that_fails_half_way_leaves_the_file_as_it_was(tmp_path):
+    append_file(tmp_path, "data", ONE)
+    before = (tmp_path / "data").read_bytes()
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            append_file(tmp_path, "data", ONE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (tmp_path / "data").read_bytes() == before

@@ -48,7 +48,7 @@ class Datum(ABC):
             for correction in metadata.corrections:
                 self.elog.post(type(self).__name__, correction)
 
-    def kill(self, algorithm: str, message: str, badness: Badness = Badness.INVALID) -> None:
+    def kill(self, algorithm: str, message: str | Exception, badness: Badness = Badness.INVALID) -> None:
         """Mark it dead, and log why."""
         self.elog.post(algorithm, message, badness)
         self.live = False

@@ -68,7 +68,10 @@ def shown(value: object) -> str:
     >>> shown("xyz")
     "'xyz'"
     """
-    text = repr(value[:60] if isinstance(value, str | bytes) else value)
+    try:
+        text = repr(value[:60] if isinstance(value, str | bytes) else value)
+    except Exception:  # of whatever a user's class raises, or of what is nested too deep
+        text = object.__repr__(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -84,9 +84,9 @@ class ErrorLog:
         """The log as a ``logdata`` list, or what of it stands in no document yet."""
         return [entry.document() for entry in self.entries[self.saved if unsaved else 0 :]]
 
-    def post(self, algorithm: str, message: str, badness: Badness = Badness.COMPLAINT) -> LogEntry:
+    def post(self, algorithm: str, message: str | Exception, badness: Badness = Badness.COMPLAINT) -> LogEntry:
         """Add an entry of this process."""
-        entry = LogEntry(algorithm, Badness(badness), message)
+        entry = LogEntry(algorithm, Badness(badness), str(message))
         self.entries.append(entry)
         return entry
 

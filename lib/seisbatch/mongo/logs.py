@@ -14,15 +14,20 @@ from seisbatch.mongo.data import Datum, Ensemble
 from seisbatch.mongo.documents import object_id
 from seisbatch.mongo.elog import Badness
 from seisbatch.mongo.outgoing import storable
+from seisbatch.mongo.plain import plain
 
 ELOG, HISTORY, CEMETERY, ABORTIONS = "elog", "history_object", "cemetery", "abortions"
 LOG_ENTRIES, MESSAGE_LENGTH = 2000, 2000
 """Of one document: the first half and the last of a longer log, and the beginning of longer messages, so that it fits."""
 TOMBSTONE_BYTES = 8_000_000
+"""Of what a grave has of the metadata, and a history of its steps."""
 
 
 def save_elog(database: Database[Document], datum: Datum, collection: str, wf_id: Any, data_tag: str | None) -> ObjectId | None:
-    """Save what the datum's log has of new, linked to its document; its id, or None where there is nothing new."""
+    """Save what the datum's log has of new, linked to its document; its id, or None where there is nothing new.
+
+    It counts as saved (``datum.elog.saved``) once the caller has written the document.
+    """
     entries = datum.elog.documents(unsaved=True)
     if not entries:
         return None
@@ -30,7 +35,6 @@ def save_elog(database: Database[Document], datum: Datum, collection: str, wf_id
     if data_tag is not None:
         document["data_tag"] = data_tag
     database[ELOG].insert_one(document)
-    datum.elog.saved = len(datum.elog)
     return ObjectId(document["_id"])
 
 
@@ -45,15 +49,23 @@ def save_elog_of_ensemble(database: Database[Document], ensemble: Ensemble[Any],
 def save_history(
     database: Database[Document], datum: Datum, collection: str, wf_id: Any, algorithm: str, algorithm_id: str
 ) -> ObjectId | None:
-    """Save the datum's history and root it anew at its document; the history's id, or None where there is none.
+    """Save the datum's history; its id, or None where there is none. It is rooted anew once the document is written.
 
     MsPASS's own field ``processing_history`` is a pickle, which is not written: the steps stand in ``steps``.
     """
     if not len(datum.history):
         return None
-    steps, problems = storable({"steps": datum.history.documents()})
-    for problem in problems:
-        datum.elog.post(algorithm, f"history: {problem}")
+    steps = []
+    for step in datum.history.documents():
+        parameters, _ = storable(step["parameters"])
+        steps.append(step | {"parameters": parameters})
+        for name in step["parameters"].keys() - parameters.keys():
+            datum.elog.post(algorithm, f"history: MongoDB cannot hold {name} of {step['algorithm']}; it was left out")
+    for step in sorted(steps, key=_size, reverse=True):
+        if _size({"steps": steps}) <= TOMBSTONE_BYTES:
+            break
+        step["parameters"] = {}
+        datum.elog.post(algorithm, f"history: parameters of {step['algorithm']} are too large and were left out")
     document: Document = {
         "_id": ObjectId(),
         "save_uuid": str(uuid.uuid4()),
@@ -61,10 +73,9 @@ def save_history(
         "alg_name": algorithm,
         "alg_id": algorithm_id,
         f"{collection}_id": wf_id,
-        **steps,
+        "steps": steps,
     }
     database[HISTORY].insert_one(document)
-    datum.history.reroot(collection, wf_id)
     return ObjectId(document["_id"])
 
 
@@ -96,7 +107,7 @@ def bury(database: Database[Document], datum: Datum, collection: str, data_tag: 
 
 
 def _few(entries: list[Document]) -> list[Document]:
-    entries = [entry | {"error_message": entry["error_message"][:MESSAGE_LENGTH]} for entry in entries]
+    entries = [plain(entry | {"error_message": entry["error_message"][:MESSAGE_LENGTH]}) for entry in entries]
     left_out = len(entries) - LOG_ENTRIES
     if left_out <= 0:
         return entries
@@ -108,8 +119,12 @@ def _few(entries: list[Document]) -> list[Document]:
 def _fit(values: Document) -> list[str]:
     """Take the largest values away until the rest fits into a document; in words which."""
     problems = []
-    while values and len(bson.encode(values)) > TOMBSTONE_BYTES:
-        largest = max(values, key=lambda name: len(bson.encode({"": values[name]})))
+    while values and _size(values) > TOMBSTONE_BYTES:
+        largest = max(values, key=lambda name: _size({"": values[name]}))
         del values[largest]
         problems.append(f"{largest} is too large for a document and was left out")
     return problems
+
+
+def _size(document: Document) -> int:
+    return len(bson.encode(document))

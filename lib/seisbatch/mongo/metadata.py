@@ -34,18 +34,18 @@ class Metadata(MutableMapping[str, Any]):
         return frozenset(
             name
             for name in self._values.keys() | self._loaded.keys()
-            if name not in self._values or name not in self._loaded or not _same(self._values[name], self._loaded[name])
+            if name not in self._values or name not in self._loaded or not same(self._values[name], self._loaded[name])
         )
 
     @property
     def loaded(self) -> dict[str, Any]:
         """The values as they were loaded, a copy."""
-        return copy.deepcopy(self._loaded)
+        return _copied(self._loaded)
 
     def clear_changed(self, but: Collection[str] = ()) -> None:
         """What is there now counts as loaded, but for some names."""
         kept = {name: self._loaded[name] for name in but if name in self._loaded}
-        self._loaded = copy.deepcopy({name: value for name, value in self._values.items() if name not in but}) | kept
+        self._loaded = _copied({name: value for name, value in self._values.items() if name not in but}) | kept
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]
@@ -70,6 +70,25 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Copies of values; those that cannot be copied, such as open files, as they are."""
+    found = {}
+    for name, value in values.items():
+        try:
+            found[name] = copy.deepcopy(value)
+        except Exception:  # of whatever a user's class raises
+            found[name] = value
+    return found
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are equal and of the same type; NaN is what it was, and what does not tell is not the same."""
+    try:
+        return _same(one, other)
+    except Exception:  # of whatever a user's class raises
+        return one is other
+
+
 def _same(one: Any, other: Any) -> bool:
     if type(one) is not type(other):
         return False
@@ -79,4 +98,4 @@ def _same(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other or (one != one and other != other))  # NaN is what it was
+    return bool(one == other or (one != one and other != other))

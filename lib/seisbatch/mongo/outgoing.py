@@ -12,7 +12,8 @@ from seisbatch.mongo.data import Datum
 from seisbatch.mongo.document_schema import Mode, Schema
 from seisbatch.mongo.document_types import shown
 from seisbatch.mongo.elog import Badness
-from seisbatch.mongo.plain import NOT_PLAIN, plain
+from seisbatch.mongo.metadata import same
+from seisbatch.mongo.plain import NOT_PLAIN, is_name, plain
 
 ALTERED = "READONLYERROR_"
 """What the key of a changed value is given that must not be changed, as MsPASS has it."""
@@ -87,7 +88,8 @@ def settle(datum: Datum, written: Outgoing) -> None:
         else:
             metadata.pop(key, None)
     for key, value in written.fields.items():
-        metadata[key] = value
+        if key not in metadata or not same(metadata[key], value):  # rate and interval set anew would follow each other
+            metadata[key] = value
 
 
 def storable(values: Document) -> tuple[Document, list[str]]:
@@ -95,7 +97,7 @@ def storable(values: Document) -> tuple[Document, list[str]]:
     found, told = {}, []
     for key, value in values.items():
         stored = plain(value)
-        if "\0" in key or not key:
+        if not key or not is_name(key):
             told.append(f"{key!r} is no name of a field: its value {shown(value)} was left out")
         elif stored is NOT_PLAIN:
             told.append(f"{key}: MongoDB cannot hold {shown(value)} of type {type(value).__name__}; it was left out")
@@ -103,6 +105,8 @@ def storable(values: Document) -> tuple[Document, list[str]]:
             found[key] = stored
             if type(stored) is not type(value):
                 told.append(f"{key}: {type(value).__name__} became {type(stored).__name__}")
+            elif isinstance(value, str) and stored != value:
+                told.append(f"{key}: characters that are none of Unicode were written out: {shown(stored)}")
     return found, told
 
 

@@ -152,7 +152,10 @@ def _end(values: Mapping[str, Any]) -> float:
 
 
 def _matrix(value: Any) -> list[float]:
-    matrix: npt.NDArray[np.float64] = np.array(value, dtype=np.float64)
+    try:
+        matrix: npt.NDArray[np.float64] = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("tmatrix is not nine finite numbers") from None
     if matrix.shape not in ((9,), (3, 3)) or not np.isfinite(matrix).all():
         raise ValueError("tmatrix is not nine finite numbers")
     return [float(element) for element in matrix.ravel()]

@@ -53,7 +53,7 @@ class Destination:
     def of(self, datum: Datum) -> Destination:
         """The same with the file that a datum's metadata name, where none is given.
 
-        ValueError where they name none, of a name given that is none, and of a Seismogram as miniSEED.
+        ValueError where they name none, or one of another format, of a name given that is none, and of a Seismogram as miniSEED.
         """
         if self.reference is not None or self.storage_mode != FILE:
             return self
@@ -64,6 +64,9 @@ class Destination:
         folder, name = self.folder or datum.metadata.get("dir"), self.name or datum.metadata.get("dfile")
         if datum.live and not (folder and name):
             raise ValueError("storage_mode file needs dir and dfile, as arguments or in the metadata")
+        held = datum.metadata.get("format")
+        if datum.live and not (self.folder and self.name) and isinstance(held, str) and held.lower() != self.form.lower():
+            raise ValueError(f"{folder}/{name} of the metadata is a file of format {held}, not {self.form}: give dir and dfile")
         return replace(self, folder=folder, name=name)
 
     def put(self, bucket: GridFSBucket, datum: Datum) -> Document:
@@ -119,6 +122,9 @@ def save_datum(
     if elog_id := save_elog(database, datum, collection, document["_id"], data_tag):
         document["elog_id"] = elog_id
     database[collection].insert_one(document)
+    datum.elog.saved = len(datum.elog)
+    if "history_object_id" in document:
+        datum.history.reroot(collection, document["_id"])
     for key in (LINKS | {"data_tag"}) - document.keys():
         datum.metadata.pop(key, None)
     settle(datum, Outgoing(document, restored=written.restored))

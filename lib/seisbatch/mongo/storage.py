@@ -6,7 +6,9 @@ file the three samples of each instant together. Objects hold miniSEED, as such 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +25,7 @@ from seisbatch.acquire.miniseed import decode
 from seisbatch.acquire.pack import pack
 from seisbatch.mongo.connect import Document
 from seisbatch.mongo.objects import Objects
+from seisbatch.mongo.plain import is_name
 from seisbatch.names import Channel
 from seisbatch.outcome import Corrupt, Denied, Missing, Rejected, RunError, UnitError, is_out_of_space
 from seisbatch.process.segments import Segment
@@ -68,9 +71,9 @@ def append_miniseed(folder: str | Path, name: str, channel: Channel, segment: Se
 
 def check_name(name: Any, folder: Any) -> None:
     """ValueError of what is no name of a file in a folder, or no folder."""
-    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\0" in name:
+    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or not is_name(name):
         raise ValueError(f"{name!r} is no name of a file in {folder}")
-    if folder is not None and (not isinstance(folder, str | Path) or "\0" in str(folder)):
+    if folder is not None and (not isinstance(folder, str | Path) or not is_name(str(folder))):
         raise ValueError(f"{folder!r} is no name of a folder")
 
 
@@ -79,10 +82,15 @@ def _append(folder: str | Path, name: str, body: bytes) -> Document:
     place = Path(folder).expanduser().absolute()
     try:
         place.mkdir(parents=True, exist_ok=True)
-        with (place / name).open("ab") as file:
+        with (place / name).open("ab", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # two writers' samples, one after the other
             offset = file.seek(0, os.SEEK_END)
-            file.write(body)
+            try:
+                _write_all(file, body)
+            except BaseException:  # half of the samples would be in the way of who reads the whole file
+                with contextlib.suppress(OSError):
+                    file.truncate(offset)
+                raise
     except PermissionError as error:
         raise Denied(f"{place / name}: {error.strerror}") from None
     except OSError as error:
@@ -90,6 +98,12 @@ def _append(folder: str | Path, name: str, body: bytes) -> Document:
             raise RunError(f"no space left to write {place / name}") from None
         raise
     return {"storage_mode": FILE, "dir": str(place), "dfile": name, "foff": offset, "nbytes": len(body)}
+
+
+def _write_all(file: io.FileIO, body: bytes) -> None:
+    rest = memoryview(body)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def read_samples(

@@ -96,11 +96,12 @@ def update_samples(
     written.fields |= placed
     if data_tag is not None:
         written.fields["data_tag"] = data_tag
-    if with_history:
-        own = datum.metadata["_id"]
-        if history_id := save_history(database, datum, collection, own, algorithm, algorithm_id):
-            written.fields["history_object_id"] = history_id
+    own = datum.metadata["_id"]
+    if with_history and (history_id := save_history(database, datum, collection, own, algorithm, algorithm_id)):
+        written.fields["history_object_id"] = history_id
     done = _write(database, datum, collection, written, algorithm, held | exclude_keys)
+    if done and "history_object_id" in written.fields:
+        datum.history.reroot(collection, own)
     unwanted = before if done else placed
     if unwanted.get("storage_mode") == GRIDFS:
         _delete_gridfs(bucket, unwanted)
@@ -135,6 +136,7 @@ def _write(
         return False
     if elog_id := save_elog(database, datum, collection, own, fields.get("data_tag") or datum.metadata.get("data_tag")):
         database[collection].update_one({"_id": own, "elog_id": {"$exists": False}}, {"$set": {"elog_id": elog_id}})
+        datum.elog.saved = len(datum.elog)
     settle(datum, written)
     datum.metadata.clear_changed(but=held)
     return True

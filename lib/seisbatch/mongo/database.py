@@ -287,7 +287,7 @@ class Database(pymongo.database.Database[Document]):
         the document: the changed value is saved under another name, and logged. A changed id of a normalising document kills
         the datum and sends it to the cemetery, as does a value of a wrong type, by ``mode``. ``data_tag`` replaces the tag.
 
-        ValueError for a datum that was never saved.
+        ``collection`` is by default the one that it was read from or saved in. ValueError for a datum that was never saved.
         """
         name = self._updated(datum, collection, mode)
         done = update_datum(
@@ -331,7 +331,7 @@ class Database(pymongo.database.Database[Document]):
         self._schema.checked({}, self._default, mode)
         if "_id" not in datum.metadata.loaded:
             raise ValueError(f"{datum!r} was neither read nor saved: there is no document to update; save_data makes one")
-        return self._collection_of(datum, collection)
+        return self._collection_of(datum, collection or datum.collection)
 
     # --- delete -------------------------------------------------------------------------------------------------------
 

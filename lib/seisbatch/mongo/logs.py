@@ -92,7 +92,7 @@ def bury(database: Database[Document], datum: Datum, collection: str, data_tag: 
     if datum.metadata.get("is_abortion") is True:
         place, told = ABORTIONS, {"type": str(type(datum))}
     else:
-        place, told = CEMETERY, {f"{collection}_id": own} if own is not None else {}
+        place, told = CEMETERY, {f"{datum.collection or collection}_id": own} if own is not None else {}
         if data_tag is not None:
             told["data_tag"] = data_tag
     database[place].insert_one(document | told)

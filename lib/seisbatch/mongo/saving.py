@@ -122,6 +122,7 @@ def save_datum(
     if elog_id := save_elog(database, datum, collection, document["_id"], data_tag):
         document["elog_id"] = elog_id
     database[collection].insert_one(document)
+    datum.collection = collection
     datum.elog.saved = len(datum.elog)
     if "history_object_id" in document:
         datum.history.reroot(collection, document["_id"])

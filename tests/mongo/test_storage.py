@@ -11,6 +11,8 @@ import obspy
 import pytest
 from bson import ObjectId
 from gridfs import GridFSBucket
+from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect
 from seisbatch.mongo.storage import append_file, put_gridfs, read_samples
 from seisbatch.outcome import Corrupt, Missing, Rejected
 
@@ -107,3 +109,17 @@ def test_a_write_that_fails_half_way_leaves_the_file_as_it_was(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert (tmp_path / "data").read_bytes() == before
+
+
+def test_an_upload_that_fails_half_way_leaves_no_chunks(bucket, mongo_database, monkeypatch):
+    insert = Collection.insert_one
+
+    def fails(self, *args, **options):
+        if self.name == "fs.files":
+            raise AutoReconnect("connection closed")
+        return insert(self, *args, **options)
+
+    monkeypatch.setattr(Collection, "insert_one", fails)
+    with pytest.raises(AutoReconnect):
+        put_gridfs(bucket, ONE)
+    assert mongo_database["fs.chunks"].count_documents({}) == 0

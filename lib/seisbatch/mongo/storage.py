@@ -19,6 +19,7 @@ import numpy.typing as npt
 from bson import ObjectId
 from gridfs import GridFSBucket
 from gridfs.errors import CorruptGridFile, NoFile
+from pymongo.errors import PyMongoError
 from pymseed import PymseedError
 
 from seisbatch.acquire.miniseed import decode
@@ -40,7 +41,12 @@ Samples = npt.NDArray[np.float64]
 def put_gridfs(bucket: GridFSBucket, samples: Samples) -> Document:
     """Put samples, shape (npts,) or (3, npts), into GridFS; the fields of a document that say so."""
     gridfs_id = ObjectId()
-    bucket.upload_from_stream_with_id(gridfs_id, "", np.ascontiguousarray(samples, np.float64).tobytes())
+    try:
+        bucket.upload_from_stream_with_id(gridfs_id, "", np.ascontiguousarray(samples, np.float64).tobytes())
+    except Exception:  # nothing would name the chunks that are there
+        with contextlib.suppress(PyMongoError):
+            bucket.delete(gridfs_id)
+        raise
     return {"storage_mode": GRIDFS, "gridfs_id": gridfs_id}
 
 

@@ -540,3 +540,15 @@ def test_values_that_cannot_be_copied_compared_told_or_nested_end_no_save(databa
         datum.metadata["snr"] = 1.0
         database.update_metadata(datum)
         assert database.wf_TimeSeries.find_one()["snr"] == 1.0
+
+
+def test_a_trace_that_is_no_datum_is_buried_and_the_others_of_its_stream_saved(database):
+    stream = obspy.read()
+    stream[1].data = np.ma.masked_less(stream[1].data, 0)
+    stream[2].data = stream[2].data * 1j
+    told = database.save_data(stream)
+    assert [one["is_live"] for one in told] == [True, False, False]
+    masked, of_complex = database.cemetery.find()
+    assert (masked["tombstone"]["chan"], masked["tombstone"]["npts"]) == (stream[1].stats.channel, stream[1].stats.npts)
+    assert "masked" in masked["logdata"][0]["error_message"]
+    assert "complex" in of_complex["logdata"][0]["error_message"]

@@ -18,7 +18,7 @@ from pymongo.cursor import Cursor
 from seisbatch.mongo import catalog as catalogs
 from seisbatch.mongo import linking, maintain, stations
 from seisbatch.mongo.connect import Document
-from seisbatch.mongo.convert import ensemble_of, time_series_of
+from seisbatch.mongo.convert import time_series_or_dead
 from seisbatch.mongo.data import Datum, Ensemble, Seismogram, SeismogramEnsemble, TimeSeriesEnsemble
 from seisbatch.mongo.deleting import Deleted, delete
 from seisbatch.mongo.document_schema import Kind, Mode, Schema, load_schema
@@ -130,7 +130,7 @@ class Database(pymongo.database.Database[Document]):
         self._schema.checked({}, self._default, mode)
         destination = Destination(storage_mode, dir, dfile, format, dict(reference) if reference is not None else None)
         if isinstance(data, Stream):
-            data = ensemble_of(data)
+            data = TimeSeriesEnsemble([time_series_or_dead(trace) for trace in data])
         members: list[Datum]
         if isinstance(data, Ensemble):
             if reference is not None and len(data.members) > 1:
@@ -138,7 +138,7 @@ class Database(pymongo.database.Database[Document]):
             data.metadata_to_members()
             members = list(data.members)
         else:
-            data = time_series_of(data) if isinstance(data, Trace) else data
+            data = time_series_or_dead(data) if isinstance(data, Trace) else data
             members = [data]
         places = [(self._collection_of(member, collection), destination.of(member)) for member in members]
         told = [

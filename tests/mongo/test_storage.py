@@ -123,3 +123,11 @@ def test_an_upload_that_fails_half_way_leaves_no_chunks(bucket, mongo_database, 
     with pytest.raises(AutoReconnect):
         put_gridfs(bucket, ONE)
     assert mongo_database["fs.chunks"].count_documents({}) == 0
+
+
+@pytest.mark.parametrize("number", [10**12, 2**62])
+@pytest.mark.parametrize("form", ["binary", "mseed"])
+def test_absurd_numbers_of_samples_ask_for_no_memory(bucket, tmp_path, number, form):
+    document = append_file(tmp_path, "data", ONE) | {"npts": number, "nbytes": number, "format": form}
+    with pytest.raises(Corrupt, match="bytes before the samples"):
+        read_samples(bucket, document)

@@ -179,6 +179,9 @@ def _from_file(document: Mapping[str, Any], n_bytes: Any) -> bytes:
     path = Path(str(folder), str(name))
     try:
         with path.open("rb") as file:
+            there = os.fstat(file.fileno()).st_size - offset
+            if there < n_bytes:  # told before memory is asked for
+                raise Corrupt(f"{path} ends {n_bytes - there} bytes before the samples from byte {offset} on do")
             file.seek(offset)
             body = file.read(n_bytes)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:

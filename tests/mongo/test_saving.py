@@ -552,3 +552,14 @@ def test_a_trace_that_is_no_datum_is_buried_and_the_others_of_its_stream_saved(d
     assert (masked["tombstone"]["chan"], masked["tombstone"]["npts"]) == (stream[1].stats.channel, stream[1].stats.npts)
     assert "masked" in masked["logdata"][0]["error_message"]
     assert "complex" in of_complex["logdata"][0]["error_message"]
+
+
+def test_a_log_of_any_alphabet_fits_beside_a_large_tombstone(database):
+    datum = series(note="x" * 7_900_000)
+    for _ in range(2500):
+        datum.elog.post("loop", "ε€" * 3000)
+    datum.kill("loop", "no use")
+    database.save_data(datum)
+    grave = database.cemetery.find_one()
+    assert len(grave["tombstone"]["note"]) == 7_900_000
+    assert grave["logdata"][0]["error_message"] == "ε€" * 400

@@ -394,7 +394,11 @@ def test_a_wrong_call_kills_no_data_and_saves_no_part_of_them(database, tmp_path
     datum = series()
     with pytest.raises(ValueError, match="no name of a file"):
         database.save_data(datum, **on_disk, dfile="below/x")
-    for reference, message in (({"url": "s3://bucket/key"}, "storage_mode"), ({"storage_mode": "url", "url": object()}, "url")):
+    for reference, message in (
+        ({"url": "s3://bucket/key"}, "storage_mode"),
+        ({"storage_mode": "url", "url": object()}, "url"),
+        ({"storage_mode": "gridfs", "gridfs_id": ObjectId()}, "deleted with it"),
+    ):
         with pytest.raises(ValueError, match=message):
             database.save_data(datum, reference=reference)
     assert three.live
@@ -563,3 +567,14 @@ def test_a_log_of_any_alphabet_fits_beside_a_large_tombstone(database):
     grave = database.cemetery.find_one()
     assert len(grave["tombstone"]["note"]) == 7_900_000
     assert grave["logdata"][0]["error_message"] == "ε€" * 400
+
+
+def test_one_key_in_the_place_of_a_list_of_keys_is_refused(database):
+    datum = series(secret=1)
+    with pytest.raises(ValueError, match="a list of keys"):
+        database.save_data(datum, exclude_keys="secret")
+    database.save_data(datum)
+    for update in (database.update_metadata, database.update_data):
+        with pytest.raises(ValueError, match="a list of keys"):
+            update(datum, exclude_keys="secret")
+    assert database.wf_TimeSeries.count_documents({}) == database["fs.files"].count_documents({}) == 1

@@ -142,7 +142,7 @@ class Database(pymongo.database.Database[Document]):
             members = [data]
         places = [(self._collection_of(member, collection), destination.of(member)) for member in members]
         told = [
-            self._save(member, *place, Mode(mode), frozenset(exclude_keys), data_tag, save_history, alg_id, tuple(return_list))
+            self._save(member, *place, Mode(mode), _names(exclude_keys), data_tag, save_history, alg_id, tuple(return_list))
             for member, place in zip(members, places, strict=True)
         ]
         if isinstance(data, Ensemble):
@@ -291,7 +291,7 @@ class Database(pymongo.database.Database[Document]):
         """
         name = self._updated(datum, collection, mode)
         done = update_datum(
-            self, self._schema, datum, name, mode=Mode(mode), exclude_keys=frozenset(exclude_keys),
+            self, self._schema, datum, name, mode=Mode(mode), exclude_keys=_names(exclude_keys),
             every_key=ignore_metadata_changed_test, data_tag=data_tag,
         )  # fmt: skip
         if not done:
@@ -321,7 +321,7 @@ class Database(pymongo.database.Database[Document]):
         name = self._updated(datum, collection, mode)
         done = update_samples(
             self, self._schema, datum, name, Destination(storage_mode, dir, dfile, format).of(datum), mode=Mode(mode),
-            exclude_keys=frozenset(exclude_keys), data_tag=data_tag, with_history=save_history, algorithm_id=alg_id,
+            exclude_keys=_names(exclude_keys), data_tag=data_tag, with_history=save_history, algorithm_id=alg_id,
         )  # fmt: skip
         if not done:
             self._bury(datum, name, data_tag)
@@ -381,3 +381,9 @@ class Database(pymongo.database.Database[Document]):
     ) -> Iterator[maintain.Verified]:
         """What is wrong with documents by the schema; see :func:`seisbatch.mongo.maintain.verify`."""
         return maintain.verify(self, self._schema, collection or self._default, query, tests)
+
+
+def _names(keys: Collection[str]) -> frozenset[str]:
+    if isinstance(keys, str):
+        raise ValueError(f"exclude_keys is a list of keys, not {keys!r}")
+    return frozenset(keys)

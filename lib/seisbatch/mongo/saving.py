@@ -42,6 +42,8 @@ class Destination:
                 raise ValueError(f"a reference of {'; '.join(told)}")
             if "storage_mode" not in self.reference:
                 raise ValueError("a reference without storage_mode does not tell where samples are")
+            if self.reference["storage_mode"] == GRIDFS:
+                raise ValueError("samples in GridFS are those of one document, and are deleted with it: save a copy of them")
             return
         if self.storage_mode not in (GRIDFS, FILE):
             raise ValueError(

@@ -263,3 +263,16 @@ def test_a_datum_is_updated_and_buried_in_the_collection_that_it_was_read_from(d
     dead.kill("snr", "too low")
     database.save_data(dead)
     assert database.cemetery.find_one()["wf_miniseed_id"] == document["_id"]
+
+
+def test_what_no_document_is_whole_without_is_not_deleted(database):
+    datum = in_database(database, series(snr=1.0))
+    for key in ("time_standard", "utc_convertible", "snr"):
+        del datum.metadata[key]
+    database.update_metadata(datum)
+    document = database[WF].find_one()
+    assert (document["time_standard"], document["utc_convertible"]) == ("UTC", True)
+    assert "snr" not in document
+    assert datum.metadata["time_standard"] == "UTC"
+    assert not datum.metadata.changed
+    assert len(database.elog.find_one()["logdata"]) == 2

@@ -55,7 +55,7 @@ class Destination:
     def of(self, datum: Datum) -> Destination:
         """The same with the file that a datum's metadata name, where none is given.
 
-        ValueError where they name none, or one of another format, of a name given that is none, and of a Seismogram as miniSEED.
+        ValueError where they name none, or one of another format; of a name given that is none; of a Seismogram as miniSEED.
         """
         if self.reference is not None or self.storage_mode != FILE:
             return self

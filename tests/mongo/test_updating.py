@@ -276,3 +276,15 @@ def test_what_no_document_is_whole_without_is_not_deleted(database):
     assert datum.metadata["time_standard"] == "UTC"
     assert not datum.metadata.changed
     assert len(database.elog.find_one()["logdata"]) == 2
+
+
+def test_a_value_that_mongodb_cannot_hold_does_not_count_as_written(database):
+    datum = in_database(database, series(n=1, snr=1.0, site_lat=47.7))
+    datum.metadata.update({"n": 2**70, "snr": 2.0})
+    database.update_metadata(datum)
+    assert database[WF].find_one()["n"] == 1
+    assert datum.metadata.changed == {"n"}
+    datum.metadata["n"] = 3
+    database.update_metadata(datum, ignore_metadata_changed_test=True)
+    assert database[WF].find_one()["n"] == 3
+    assert not datum.metadata.changed

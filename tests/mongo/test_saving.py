@@ -578,3 +578,10 @@ def test_one_key_in_the_place_of_a_list_of_keys_is_refused(database):
         with pytest.raises(ValueError, match="a list of keys"):
             update(datum, exclude_keys="secret")
     assert database.wf_TimeSeries.count_documents({}) == database["fs.files"].count_documents({}) == 1
+
+
+def test_names_that_become_one_are_not_merged_in_silence(database):
+    datum = series(weights={1: "a", "1": "b"})
+    database.save_data(datum)
+    assert "weights" not in database.wf_TimeSeries.find_one()
+    assert "weights" in database.elog.find_one()["logdata"][0]["error_message"]

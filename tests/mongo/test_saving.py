@@ -394,7 +394,11 @@ def test_a_wrong_call_kills_no_data_and_saves_no_part_of_them(database, tmp_path
     datum = series()
     with pytest.raises(ValueError, match="no name of a file"):
         database.save_data(datum, **on_disk, dfile="below/x")
-    for reference, message in (({"url": "s3://bucket/key"}, "storage_mode"), ({"storage_mode": "url", "url": object()}, "url")):
+    for reference, message in (
+        ({"url": "s3://bucket/key"}, "storage_mode"),
+        ({"storage_mode": "url", "url": object()}, "url"),
+        ({"storage_mode": "gridfs", "gridfs_id": ObjectId()}, "deleted with it"),
+    ):
         with pytest.raises(ValueError, match=message):
             database.save_data(datum, reference=reference)
     assert three.live
@@ -540,3 +544,44 @@ def test_values_that_cannot_be_copied_compared_told_or_nested_end_no_save(databa
         datum.metadata["snr"] = 1.0
         database.update_metadata(datum)
         assert database.wf_TimeSeries.find_one()["snr"] == 1.0
+
+
+def test_a_trace_that_is_no_datum_is_buried_and_the_others_of_its_stream_saved(database):
+    stream = obspy.read()
+    stream[1].data = np.ma.masked_less(stream[1].data, 0)
+    stream[2].data = stream[2].data * 1j
+    told = database.save_data(stream)
+    assert [one["is_live"] for one in told] == [True, False, False]
+    masked, of_complex = database.cemetery.find()
+    assert (masked["tombstone"]["chan"], masked["tombstone"]["npts"]) == (stream[1].stats.channel, stream[1].stats.npts)
+    assert "masked" in masked["logdata"][0]["error_message"]
+    assert "complex" in of_complex["logdata"][0]["error_message"]
+
+
+def test_a_log_of_any_alphabet_fits_beside_a_large_tombstone(database):
+    datum = series(note="x" * 7_900_000)
+    for _ in range(2500):
+        datum.elog.post("loop", "ε€" * 3000)
+    datum.kill("loop", "no use")
+    database.save_data(datum)
+    grave = database.cemetery.find_one()
+    assert len(grave["tombstone"]["note"]) == 7_900_000
+    assert grave["logdata"][0]["error_message"] == "ε€" * 400
+
+
+def test_one_key_in_the_place_of_a_list_of_keys_is_refused(database):
+    datum = series(secret=1)
+    with pytest.raises(ValueError, match="a list of keys"):
+        database.save_data(datum, exclude_keys="secret")
+    database.save_data(datum)
+    for update in (database.update_metadata, database.update_data):
+        with pytest.raises(ValueError, match="a list of keys"):
+            update(datum, exclude_keys="secret")
+    assert database.wf_TimeSeries.count_documents({}) == database["fs.files"].count_documents({}) == 1
+
+
+def test_names_that_become_one_are_not_merged_in_silence(database):
+    datum = series(weights={1: "a", "1": "b"})
+    database.save_data(datum)
+    assert "weights" not in database.wf_TimeSeries.find_one()
+    assert "weights" in database.elog.find_one()["logdata"][0]["error_message"]

@@ -11,6 +11,8 @@ import obspy
 import pytest
 from bson import ObjectId
 from gridfs import GridFSBucket
+from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect
 from seisbatch.mongo.storage import append_file, put_gridfs, read_samples
 from seisbatch.outcome import Corrupt, Missing, Rejected
 
@@ -109,3 +111,25 @@ def test_a_write_that_fails_half_way_leaves_the_file_as_it_was(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert (tmp_path / "data").read_bytes() == before
+
+
+def test_an_upload_that_fails_half_way_leaves_no_chunks(bucket, mongo_database, monkeypatch):
+    insert = Collection.insert_one
+
+    def fails(self, *args, **options):
+        if self.name == "fs.files":
+            raise AutoReconnect("connection closed")
+        return insert(self, *args, **options)
+
+    monkeypatch.setattr(Collection, "insert_one", fails)
+    with pytest.raises(AutoReconnect):
+        put_gridfs(bucket, ONE)
+    assert mongo_database["fs.chunks"].count_documents({}) == 0
+
+
+@pytest.mark.parametrize("number", [10**12, 2**62])
+@pytest.mark.parametrize("form", ["binary", "mseed"])
+def test_absurd_numbers_of_samples_ask_for_no_memory(bucket, tmp_path, number, form):
+    document = append_file(tmp_path, "data", ONE) | {"npts": number, "nbytes": number, "format": form}
+    with pytest.raises(Corrupt, match="bytes before the samples"):
+        read_samples(bucket, document)

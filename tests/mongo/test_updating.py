@@ -243,3 +243,48 @@ def test_what_tells_of_new_samples_is_not_excluded(database):
     again = database.read_data(datum.metadata["_id"])
     assert (again.live, again.npts) == (True, 100)
     assert "npts tell" in database.elog.find_one()["logdata"][0]["error_message"]
+
+
+def test_a_datum_is_updated_and_buried_in_the_collection_that_it_was_read_from(database):
+    document = in_database(database, series()).metadata.loaded
+    database[WF].delete_many({})
+    database.wf_miniseed.insert_one(document)
+    datum = database.read_data(document["_id"], collection="wf_miniseed")
+    datum.metadata["snr"] = 3.0
+    assert database.update_metadata(datum).live
+    datum.samples = datum.samples * 2
+    assert database.update_data(datum).live
+    assert database.wf_miniseed.find_one()["snr"] == 3.0
+    told = database.save_data(datum)
+    datum.metadata["snr"] = 4.0
+    database.update_metadata(datum)
+    assert database[WF].find_one({"_id": told["_id"]})["snr"] == 4.0
+    dead = database.read_data(document["_id"], collection="wf_miniseed")
+    dead.kill("snr", "too low")
+    database.save_data(dead)
+    assert database.cemetery.find_one()["wf_miniseed_id"] == document["_id"]
+
+
+def test_what_no_document_is_whole_without_is_not_deleted(database):
+    datum = in_database(database, series(snr=1.0))
+    for key in ("time_standard", "utc_convertible", "snr"):
+        del datum.metadata[key]
+    database.update_metadata(datum)
+    document = database[WF].find_one()
+    assert (document["time_standard"], document["utc_convertible"]) == ("UTC", True)
+    assert "snr" not in document
+    assert datum.metadata["time_standard"] == "UTC"
+    assert not datum.metadata.changed
+    assert len(database.elog.find_one()["logdata"]) == 2
+
+
+def test_a_value_that_mongodb_cannot_hold_does_not_count_as_written(database):
+    datum = in_database(database, series(n=1, snr=1.0, site_lat=47.7))
+    datum.metadata.update({"n": 2**70, "snr": 2.0})
+    database.update_metadata(datum)
+    assert database[WF].find_one()["n"] == 1
+    assert datum.metadata.changed == {"n"}
+    datum.metadata["n"] = 3
+    database.update_metadata(datum, ignore_metadata_changed_test=True)
+    assert database[WF].find_one()["n"] == 3
+    assert not datum.metadata.changed

@@ -36,22 +36,21 @@ def time_series_of(trace: Trace) -> TimeSeries:
 
     Raises ValueError where the samples are masked (a merged stream with gaps: split it), complex, or without a rate.
     """
-    values: dict[str, Any] = {}
-    left_out = []
-    for name, value in trace.stats.items():
-        if name in _OF_STATS or name == "response":
-            continue
-        held = plain(value)
-        if held is NOT_PLAIN:
-            left_out.append(f"{name}, of type {type(value).__name__}, is no plain value and was left out")
-        else:
-            values[name] = held
-    values |= {key: trace.stats[name] for name, key in _CODES.items()}
-    values |= {"sampling_rate": trace.stats.sampling_rate, "delta": trace.stats.delta}
-    series = TimeSeries(trace.data, values, starttime=trace.stats.starttime.timestamp)
+    values, left_out = _values(trace)
+    series = TimeSeries(trace.data, values, starttime=values["starttime"])
     for message in left_out:
         series.elog.post("time_series_of", message)
     return series
+
+
+def time_series_or_dead(trace: Trace) -> TimeSeries:
+    """As :func:`time_series_of`, but of a trace that it refuses a dead one, whose log says why."""
+    try:
+        return time_series_of(trace)
+    except ValueError as error:
+        dead = TimeSeries(None, _values(trace)[0] | {"npts": len(trace.data)})
+        dead.kill("time_series_of", error)
+        return dead
 
 
 def trace_of(series: TimeSeries) -> Trace:
@@ -134,6 +133,23 @@ def seismograms_of(stream: Stream) -> SeismogramEnsemble:
         stats = trace.stats
         groups.setdefault((stats.network, stats.station, stats.location, stats.channel[:-1]), Stream()).append(trace)
     return SeismogramEnsemble([seismogram_of(group) for group in groups.values()])
+
+
+def _values(trace: Trace) -> tuple[dict[str, Any], list[str]]:
+    """What of a trace's stats becomes metadata, and in words what does not."""
+    values: dict[str, Any] = {}
+    left_out = []
+    for name, value in trace.stats.items():
+        if name in _OF_STATS or name == "response":
+            continue
+        held = plain(value)
+        if held is NOT_PLAIN:
+            left_out.append(f"{name}, of type {type(value).__name__}, is no plain value and was left out")
+        else:
+            values[name] = held
+    values |= {key: trace.stats[name] for name, key in _CODES.items()}
+    values |= {"sampling_rate": trace.stats.sampling_rate, "delta": trace.stats.delta}
+    return values | {"starttime": trace.stats.starttime.timestamp}, left_out
 
 
 def _trace(samples: np.ndarray[Any, Any], metadata: Mapping[str, Any]) -> Trace:

@@ -35,6 +35,8 @@ class Datum(ABC):
     elog: ErrorLog
     history: History
     live: bool
+    collection: str | None
+    """That of the document it was last read from or saved as; None where that is not known."""
     _samples: Samples
     _metadata: Metadata
 
@@ -43,6 +45,7 @@ class Datum(ABC):
         self._metadata = metadata
         self.elog = ErrorLog()
         self.history = History()
+        self.collection = None
         self.live = isinstance(metadata, SampledMetadata)
         if isinstance(metadata, SampledMetadata):
             for correction in metadata.corrections:

@@ -18,7 +18,7 @@ from pymongo.cursor import Cursor
 from seisbatch.mongo import catalog as catalogs
 from seisbatch.mongo import linking, maintain, stations
 from seisbatch.mongo.connect import Document
-from seisbatch.mongo.convert import ensemble_of, time_series_of
+from seisbatch.mongo.convert import time_series_or_dead
 from seisbatch.mongo.data import Datum, Ensemble, Seismogram, SeismogramEnsemble, TimeSeriesEnsemble
 from seisbatch.mongo.deleting import Deleted, delete
 from seisbatch.mongo.document_schema import Kind, Mode, Schema, load_schema
@@ -130,7 +130,7 @@ class Database(pymongo.database.Database[Document]):
         self._schema.checked({}, self._default, mode)
         destination = Destination(storage_mode, dir, dfile, format, dict(reference) if reference is not None else None)
         if isinstance(data, Stream):
-            data = ensemble_of(data)
+            data = TimeSeriesEnsemble([time_series_or_dead(trace) for trace in data])
         members: list[Datum]
         if isinstance(data, Ensemble):
             if reference is not None and len(data.members) > 1:
@@ -138,11 +138,11 @@ class Database(pymongo.database.Database[Document]):
             data.metadata_to_members()
             members = list(data.members)
         else:
-            data = time_series_of(data) if isinstance(data, Trace) else data
+            data = time_series_or_dead(data) if isinstance(data, Trace) else data
             members = [data]
         places = [(self._collection_of(member, collection), destination.of(member)) for member in members]
         told = [
-            self._save(member, *place, Mode(mode), frozenset(exclude_keys), data_tag, save_history, alg_id, tuple(return_list))
+            self._save(member, *place, Mode(mode), _names(exclude_keys), data_tag, save_history, alg_id, tuple(return_list))
             for member, place in zip(members, places, strict=True)
         ]
         if isinstance(data, Ensemble):
@@ -287,11 +287,11 @@ class Database(pymongo.database.Database[Document]):
         the document: the changed value is saved under another name, and logged. A changed id of a normalising document kills
         the datum and sends it to the cemetery, as does a value of a wrong type, by ``mode``. ``data_tag`` replaces the tag.
 
-        ValueError for a datum that was never saved.
+        ``collection`` is by default the one that it was read from or saved in. ValueError for a datum that was never saved.
         """
         name = self._updated(datum, collection, mode)
         done = update_datum(
-            self, self._schema, datum, name, mode=Mode(mode), exclude_keys=frozenset(exclude_keys),
+            self, self._schema, datum, name, mode=Mode(mode), exclude_keys=_names(exclude_keys),
             every_key=ignore_metadata_changed_test, data_tag=data_tag,
         )  # fmt: skip
         if not done:
@@ -321,7 +321,7 @@ class Database(pymongo.database.Database[Document]):
         name = self._updated(datum, collection, mode)
         done = update_samples(
             self, self._schema, datum, name, Destination(storage_mode, dir, dfile, format).of(datum), mode=Mode(mode),
-            exclude_keys=frozenset(exclude_keys), data_tag=data_tag, with_history=save_history, algorithm_id=alg_id,
+            exclude_keys=_names(exclude_keys), data_tag=data_tag, with_history=save_history, algorithm_id=alg_id,
         )  # fmt: skip
         if not done:
             self._bury(datum, name, data_tag)
@@ -331,7 +331,7 @@ class Database(pymongo.database.Database[Document]):
         self._schema.checked({}, self._default, mode)
         if "_id" not in datum.metadata.loaded:
             raise ValueError(f"{datum!r} was neither read nor saved: there is no document to update; save_data makes one")
-        return self._collection_of(datum, collection)
+        return self._collection_of(datum, collection or datum.collection)
 
     # --- delete -------------------------------------------------------------------------------------------------------
 
@@ -381,3 +381,9 @@ class Database(pymongo.database.Database[Document]):
     ) -> Iterator[maintain.Verified]:
         """What is wrong with documents by the schema; see :func:`seisbatch.mongo.maintain.verify`."""
         return maintain.verify(self, self._schema, collection or self._default, query, tests)
+
+
+def _names(keys: Collection[str]) -> frozenset[str]:
+    if isinstance(keys, str):
+        raise ValueError(f"exclude_keys is a list of keys, not {keys!r}")
+    return frozenset(keys)

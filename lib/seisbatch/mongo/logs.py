@@ -18,7 +18,7 @@ from seisbatch.mongo.plain import plain
 
 ELOG, HISTORY, CEMETERY, ABORTIONS = "elog", "history_object", "cemetery", "abortions"
 LOG_ENTRIES, MESSAGE_LENGTH = 2000, 2000
-"""Of one document: the first half and the last of a longer log, and the beginning of longer messages, so that it fits."""
+"""Of one document: first half and last of a longer log, and so many bytes of longer messages as UTF-8, so that it fits."""
 TOMBSTONE_BYTES = 8_000_000
 """Of what a grave has of the metadata, and a history of its steps."""
 
@@ -94,7 +94,7 @@ def bury(database: Database[Document], datum: Datum, collection: str, data_tag: 
     if datum.metadata.get("is_abortion") is True:
         place, told = ABORTIONS, {"type": str(type(datum))}
     else:
-        place, told = CEMETERY, {f"{collection}_id": own} if own is not None else {}
+        place, told = CEMETERY, {f"{datum.collection or collection}_id": own} if own is not None else {}
         if data_tag is not None:
             told["data_tag"] = data_tag
     if place == ABORTIONS and own is not None:
@@ -107,13 +107,17 @@ def bury(database: Database[Document], datum: Datum, collection: str, data_tag: 
 
 
 def _few(entries: list[Document]) -> list[Document]:
-    entries = [plain(entry | {"error_message": entry["error_message"][:MESSAGE_LENGTH]}) for entry in entries]
+    entries = [plain(entry | {"error_message": _cut(entry["error_message"])}) for entry in entries]
     left_out = len(entries) - LOG_ENTRIES
     if left_out <= 0:
         return entries
     half = LOG_ENTRIES // 2
     told = entries[half] | {"error_message": f"{left_out + 1} entries are left out here"}
     return [*entries[:half], told, *entries[-half + 1 :]]
+
+
+def _cut(message: str) -> str:
+    return message[:MESSAGE_LENGTH].encode(errors="backslashreplace")[:MESSAGE_LENGTH].decode(errors="ignore")
 
 
 def _fit(values: Document) -> list[str]:

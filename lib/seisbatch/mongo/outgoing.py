@@ -69,7 +69,11 @@ def outgoing(
             if not normalised and key in loaded:
                 values[key] = loaded[key]
         elif key not in metadata:
-            found.removed.add(key)
+            if stored and schema.canonical(collection, key) in schema.required(collection):
+                datum.elog.post(algorithm, f"{key} was deleted, but no document is whole without it: it stays", Badness.SUSPECT)
+                values[key] = loaded[key]
+            else:
+                found.removed.add(key)
         elif not normalised:
             values[key] = metadata[key]
     found.fields = _checked(datum, schema, collection, mode, _storable(datum, values, algorithm), algorithm)

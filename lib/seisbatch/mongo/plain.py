@@ -48,6 +48,8 @@ def plain(value: Any, depth: int = DEPTH) -> Any:
         return NOT_PLAIN if any(element is NOT_PLAIN for element in elements) else elements
     if isinstance(value, Mapping):
         inner = {str(name): plain(element, depth - 1) for name, element in value.items()}
+        if len(inner) < len(value):  # 1 and "1" are one name
+            return NOT_PLAIN
         return NOT_PLAIN if any(one is NOT_PLAIN or not is_name(name) for name, one in inner.items()) else inner
     return NOT_PLAIN
 

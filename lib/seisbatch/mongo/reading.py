@@ -132,6 +132,7 @@ class Reader:
         values, problems = self._checked(brought.values, one.log)
         datum = self._datum(one.document, one.values | values, "; ".join([*one.problems, *problems]))
         datum.elog.entries[:0] = one.log.entries
+        datum.collection = self.collection
         if self.options.load_history:
             datum.history.reroot(self.collection, one.document["_id"])
         return datum

@@ -42,6 +42,8 @@ class Destination:
                 raise ValueError(f"a reference of {'; '.join(told)}")
             if "storage_mode" not in self.reference:
                 raise ValueError("a reference without storage_mode does not tell where samples are")
+            if self.reference["storage_mode"] == GRIDFS:
+                raise ValueError("samples in GridFS are those of one document, and are deleted with it: save a copy of them")
             return
         if self.storage_mode not in (GRIDFS, FILE):
             raise ValueError(
@@ -53,7 +55,7 @@ class Destination:
     def of(self, datum: Datum) -> Destination:
         """The same with the file that a datum's metadata name, where none is given.
 
-        ValueError where they name none, or one of another format, of a name that is none, and of a Seismogram as miniSEED.
+        ValueError where they name none, or one of another format; of a name given that is none; of a Seismogram as miniSEED.
         """
         if self.reference is not None or self.storage_mode != FILE:
             return self
@@ -122,6 +124,7 @@ def save_datum(
     if elog_id := save_elog(database, datum, collection, document["_id"], data_tag):
         document["elog_id"] = elog_id
     database[collection].insert_one(document)
+    datum.collection = collection
     datum.elog.saved = len(datum.elog)
     if "history_object_id" in document:
         datum.history.reroot(collection, document["_id"])

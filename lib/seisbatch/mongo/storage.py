@@ -19,6 +19,7 @@ import numpy.typing as npt
 from bson import ObjectId
 from gridfs import GridFSBucket
 from gridfs.errors import CorruptGridFile, NoFile
+from pymongo.errors import PyMongoError
 from pymseed import PymseedError
 
 from seisbatch.acquire.miniseed import decode
@@ -40,7 +41,12 @@ Samples = npt.NDArray[np.float64]
 def put_gridfs(bucket: GridFSBucket, samples: Samples) -> Document:
     """Put samples, shape (npts,) or (3, npts), into GridFS; the fields of a document that say so."""
     gridfs_id = ObjectId()
-    bucket.upload_from_stream_with_id(gridfs_id, "", np.ascontiguousarray(samples, np.float64).tobytes())
+    try:
+        bucket.upload_from_stream_with_id(gridfs_id, "", np.ascontiguousarray(samples, np.float64).tobytes())
+    except Exception:  # nothing would name the chunks that are there
+        with contextlib.suppress(PyMongoError):
+            bucket.delete(gridfs_id)
+        raise
     return {"storage_mode": GRIDFS, "gridfs_id": gridfs_id}
 
 
@@ -181,6 +187,9 @@ def _from_file(document: Mapping[str, Any], n_bytes: Any) -> bytes:
     path = Path(str(folder), str(name))
     try:
         with path.open("rb") as file:
+            there = os.fstat(file.fileno()).st_size - offset
+            if there < n_bytes:  # told before memory is asked for
+                raise Corrupt(f"{path} ends {n_bytes - there} bytes before the samples from byte {offset} on do")
             file.seek(offset)
             body = file.read(length)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:

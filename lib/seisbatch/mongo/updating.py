@@ -49,6 +49,7 @@ def update_datum(
     written = outgoing(datum, schema, collection, mode, keys - held, algorithm, protected=PLACE)
     if written is None:
         return False
+    held |= keys - written.fields.keys() - written.removed - written.restored  # what MongoDB cannot hold
     if data_tag is not None:
         written.fields["data_tag"] = data_tag
     return _write(database, datum, collection, written, algorithm, held | exclude_keys)
@@ -83,6 +84,7 @@ def update_samples(
     written = outgoing(datum, schema, collection, mode, keys - held, algorithm, protected=PLACE)
     if written is None:
         return False
+    held |= keys - written.fields.keys() - written.removed - written.restored  # what MongoDB cannot hold
     bucket = GridFSBucket(database)
     before = database[collection].find_one({"_id": datum.metadata["_id"]}, dict.fromkeys((*PLACE, "_id"), True))
     if before is None:

@@ -90,6 +90,11 @@ run_job() {
     --conf "spark.eventLog.dir=$build/events"
     --conf "spark.pyspark.driver.python=$python"
   )
+  if writes_to_mongodb "$job" "${options[@]+"${options[@]}"}"; then
+    local jars
+    jars=$("$python" "$here/conf/jars/fetch.py" "$here/conf/jars/mongo-spark" "$build/jars") || exit
+    ours+=(--jars "$jars")
+  fi
   case $master in
     local*) export SPARK_LOCAL_IP=127.0.0.1 ;;
     *) ours+=(--py-files "$(package_zip)") ;; # workers elsewhere have no lib/
@@ -97,6 +102,28 @@ run_job() {
   # "${a[@]+"${a[@]}"}": bash before 4.4 takes an empty array for an unset one
   exec "$SPARK_HOME/bin/spark-submit" "${ours[@]}" "${spark_arguments[@]+"${spark_arguments[@]}"}" \
     "$job" "${options[@]+"${options[@]}"}"
+}
+
+# Whether a job, by its name, its options, or a file of options, writes tables to MongoDB: Spark needs the connector then.
+writes_to_mongodb() {
+  local name word file
+  name=$(basename "$1" .py)
+  [ "$name" != load_mongo ] || return 0
+  shift
+  local files=("$SEISBATCH_CONF/jobs/$name.toml")
+  while [ $# -gt 0 ]; do
+    word=$1
+    [ "$word" = "${word#*=}" ] && [ $# -gt 1 ] && word=$1=$2
+    case $word in
+      --sink=mongo) return 0 ;;
+      --config=*) files+=("${word#--config=}") ;;
+    esac
+    shift
+  done
+  for file in "${files[@]}"; do
+    ! grep -Eqs '^ *sink *= *["'\'']mongo["'\'']' "$file" || return 0
+  done
+  return 1
 }
 
 # The master URL for a WHERE. A run on this computer tries a task up to 4 times, as a cluster does.

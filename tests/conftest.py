@@ -46,11 +46,17 @@ def spark_properties() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[object]:
-    """One local session for the whole run, with the properties of local runs."""
+    """One local session for the whole run, with the properties of local runs and the connector to MongoDB."""
     from pyspark.sql import SparkSession
+
+    from tests.mongo_server.server import ServerError, connector
 
     os.environ.update(S3_CREDENTIALS)  # workers inherit what the JVM was started with
     builder = SparkSession.builder.master("local[2,4]").appName("tests")
+    try:
+        builder = builder.config("spark.jars", ",".join(map(str, connector())))
+    except ServerError as error:  # tests that need no connector run without
+        print(error, file=sys.stderr)
     for key, value in (spark_properties() | {"spark.eventLog.enabled": "false", "spark.ui.enabled": "false"}).items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()

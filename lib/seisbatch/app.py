@@ -110,21 +110,32 @@ class Plan(Protocol):
 class App:
     """One run of one job."""
 
-    def __init__(self, job: str, max_bad_fraction: float, max_denied: int) -> None:
+    def __init__(self, job: str, max_bad_fraction: float, max_denied: int, *, writes_documents: bool = False) -> None:
         self.job = job
         self.max_bad_fraction = max_bad_fraction
         self.max_denied = max_denied
         self.exit_code = 0
         self._started = dt.datetime.now(dt.UTC)
+        self.writes_documents = writes_documents
         self._stages: list[DataFrame] = []
         self._claimed: Store | None = None
         self._grows = False
 
     @functools.cached_property
     def spark(self) -> SparkSession:
-        """The session, started when it is first needed."""
+        """The session, started when it is first needed.
+
+        Without speculation where documents are written: a second try of a task that is not dead would write the same documents
+        at the same time, over connections that nobody counted.
+        """
         log.info("starting Spark")
-        return SparkSession.builder.appName(f"seisbatch {self.job}").getOrCreate()
+        builder = SparkSession.builder.appName(f"seisbatch {self.job}")
+        if self.writes_documents:
+            builder = builder.config("spark.speculation", "false")
+        session = builder.getOrCreate()
+        if self.writes_documents and session.sparkContext.getConf().get("spark.speculation", "false") == "true":
+            raise RunError("Spark's session was started with spark.speculation: documents would be written twice at a time")
+        return session
 
     def begin(self, run: Run, *, grows: bool = False) -> bool:
         """Claim the output; False, having said so, where it is complete already.
@@ -182,19 +193,20 @@ class App:
             say(f"  {label:<{width}}  {value}")
         return not only
 
-    def run(self, step: Step[Settings], settings: Settings, units: Units) -> None:
-        """Map a step over commit units and keep its outcome rows."""
+    def run(self, step: Step[Settings], settings: Settings, units: Units, *, at_most: int | None = None) -> DataFrame:
+        """Map a step over commit units, in so many tasks at most; its outcome rows, which are kept."""
         context = self.spark.sparkContext
         done, bad = context.accumulator(0), context.accumulator(0)
         cores = context.defaultParallelism
         tasks_a_core = max(1, min(TASKS_A_CORE, units.number // (UNITS_A_TASK * cores)))
-        n_tasks = max(1, min(units.number, cores * tasks_a_core))
+        n_tasks = max(1, min(units.number, cores * tasks_a_core, at_most or units.number))
         keys = units.frame.coalesce(1) if units.number <= EVENLY_SPREAD_UNITS else units.frame
         counted = functools.partial(_counted, step, settings, done, bad, self.max_denied)
         outcomes = keys.repartition(n_tasks).mapInArrow(counted, OUTCOMES.spark()).persist()
         with Progress(plural(units.kind), units.outcomes, lambda: done.value, lambda: bad.value):
             outcomes.count()
         self._stages.append(outcomes)
+        return outcomes
 
     def finish(self, run: Run, plan: Plan, *, plot: str | None = None, documents: Mapping[str, Any] | None = None) -> None:
         """Reconcile planned units with outcomes, write the outcomes, the report and, last, the manifest.
@@ -215,7 +227,7 @@ class App:
         if not self._grows:
             remove_strangers(store, written)
         counts = reconcile(written, plan.planned)
-        self.exit_code = EXIT_BAD_UNITS if self._too_bad(counts) else 0
+        self.exit_code = EXIT_BAD_UNITS if self._too_bad(counts, plan.planned) else 0
         complete = not any(number for (_, outcome), number in counts.items() if outcome in RETRIED)
         facts = RunFacts(
             job=self.job,
@@ -229,7 +241,9 @@ class App:
             plot=plot,
         )
         manifest = write_report(store, facts, written)
-        if not any(table["rows"] for name, table in manifest["tables"].items() if name not in (OUTCOMES.name, CEMETERY.name)):
+        n_documents = sum(told["documents"] for told in (documents or {"collections": {}})["collections"].values())
+        of_tables = (table["rows"] for name, table in manifest["tables"].items() if name not in (OUTCOMES.name, CEMETERY.name))
+        if not n_documents and not any(of_tables):
             print(f"{self.job}: nothing was written: nothing that was asked for has data", file=sys.stderr)
             self.exit_code = EXIT_BAD_UNITS
         manifest |= {"complete": complete, "exit_code": self.exit_code}
@@ -266,8 +280,8 @@ class App:
             allowMissingColumns=True,
         )
 
-    def _too_bad(self, counts: dict[tuple[str, str], int]) -> bool:
-        for kind in {kind for kind, _ in counts}:
+    def _too_bad(self, counts: Mapping[tuple[str, str], int], planned: Mapping[str, int]) -> bool:
+        for kind in planned:
             total = sum(number for (of, _), number in counts.items() if of == kind)
             bad = total - counts.get((kind, Outcome.OK), 0)
             if bad > self.max_bad_fraction * total:
@@ -336,9 +350,15 @@ def run_job(job: str, options: Any, flow: Callable[[App, Any], None]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     for library in ("py4j", "matplotlib", "httpx"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    app = App(job, options.max_bad_fraction, getattr(options, "max_denied", 0))
+    to_mongo = getattr(options, "sink", "parquet") == "mongo"
+    max_denied = getattr(options, "max_denied", 0)
+    app = App(job, options.max_bad_fraction, max_denied, writes_documents=to_mongo or job == "load_mongo")
     had_session = SparkSession.getActiveSession() is not None
     try:
+        if getattr(options, "sink", "mongo") == "parquet" and options.mongo_uri and job != "index_archive":
+            raise OptionError("--mongo-uri goes with --sink mongo")
+        if to_mongo:
+            return _with_load(app, options, flow)
         flow(app, options)
         return app.exit_code
     except OptionError as error:
@@ -359,6 +379,20 @@ def run_job(job: str, options: Any, flow: Callable[[App, Any], None]) -> int:
     finally:
         if "spark" in app.__dict__ and not had_session:
             app.spark.stop()
+
+
+def _with_load(app: App, options: Any, flow: Callable[[App, Any], None]) -> int:
+    """A job's flow, then the load of its tables into MongoDB, also where they were complete already; the exit code."""
+    from seisbatch.plan.sink import load_options, load_tables
+
+    of_load = load_options(options)
+    flow(app, options)
+    if options.plan:
+        return app.exit_code
+    loading = App("load_mongo", of_load.max_bad_fraction, of_load.max_denied, writes_documents=True)
+    loading.__dict__["spark"] = app.spark  # the one session of the run
+    load_tables(loading, options, of_load)
+    return app.exit_code or loading.exit_code
 
 
 def _run_error_of(text: str) -> str | None:

@@ -73,11 +73,24 @@ class RunOptions(SmallRunOptions):
     memory: Memory
 
 
+class MongoOptions(Options):
+    """Where MongoDB is; the URI may hold a password."""
+
+    mongo_uri: Annotated[SecretStr | None, _word_is_none("none")]
+    mongo_database: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,63}$")]
+
+
+class SinkOptions(MongoOptions, OutputOptions, SmallRunOptions):
+    """Options of a job whose tables may go to MongoDB too."""
+
+    sink: Literal["parquet", "mongo"]
+
+
 class IndexedOptions(SourceOptions):
     index: AutoText
 
 
-class CrossCorrelate(IndexedOptions, RunOptions):
+class CrossCorrelate(IndexedOptions, RunOptions, SinkOptions):
     """Options of cross_correlate."""
 
     start: AutoDay
@@ -108,7 +121,7 @@ class CrossCorrelate(IndexedOptions, RunOptions):
     tile: AutoCount
 
 
-class StackCcfs(OutputOptions, RunOptions):
+class StackCcfs(RunOptions, SinkOptions):
     """Options of stack_ccfs."""
 
     ccfs: Annotated[str, Field(min_length=1)]
@@ -134,14 +147,20 @@ class EventOptions(Options):
     event_ids: AllText
 
 
-class MongoOptions(Options):
-    """Where MongoDB is; the URI may hold a password."""
+class LoadMongo(OutputOptions, SmallRunOptions, MongoOptions):
+    """Options of load_mongo."""
 
-    mongo_uri: Annotated[SecretStr | None, _word_is_none("none")]
-    mongo_database: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,63}$")]
+    tables: str
+    source_endpoint: AutoText
+    source_region: AutoText
+    anonymous: bool
+    only: AllText
+    samples: Literal["reference", "gridfs"]
+    connections: Annotated[int, Field(ge=1, le=1000)]
+    max_denied: Annotated[int, Field(ge=0)]
 
 
-class LoadCatalog(ArchiveOptions, EventOptions, SmallRunOptions):
+class LoadCatalog(ArchiveOptions, EventOptions, SinkOptions):
     """Options of load_catalog."""
 
     catalog: AutoText
@@ -152,7 +171,7 @@ DataTag = Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
 SamplesIn = Literal["parquet", "mseed", "both"]
 
 
-class ExtractEvents(SourceOptions, EventOptions, RunOptions):
+class ExtractEvents(SourceOptions, EventOptions, RunOptions, SinkOptions):
     """Options of extract_events."""
 
     events: AutoText
@@ -162,7 +181,7 @@ class ExtractEvents(SourceOptions, EventOptions, RunOptions):
     plot: Plot
 
 
-class CutWindows(IndexedOptions, EventOptions, RunOptions):
+class CutWindows(IndexedOptions, EventOptions, RunOptions, SinkOptions):
     """Options of cut_windows."""
 
     time: AutoText
@@ -197,7 +216,7 @@ class ExportWaveforms(OutputOptions, SmallRunOptions):
     max_denied: Annotated[int, Field(ge=0)]
 
 
-class IndexArchive(ArchiveOptions, RunOptions, MongoOptions):
+class IndexArchive(ArchiveOptions, RunOptions, SinkOptions):
     """Options of index_archive."""
 
     start: AutoDay
@@ -208,7 +227,7 @@ class IndexArchive(ArchiveOptions, RunOptions, MongoOptions):
     settled_days: Annotated[int, Field(ge=0)]
 
 
-class LoadStations(SourceOptions, SmallRunOptions):
+class LoadStations(SourceOptions, SinkOptions):
     """Options of load_stations."""
 
     channels: Annotated[str, Field(min_length=1)]
@@ -223,12 +242,13 @@ JOBS: dict[str, type[Options]] = {
     "load_catalog": LoadCatalog,
     "extract_events": ExtractEvents,
     "export_waveforms": ExportWaveforms,
+    "load_mongo": LoadMongo,
 }
 
 NOT_PARAMETERS = frozenset(
     (
         "root source_endpoint source_region anonymous credentials cache cache_size index out out_endpoint out_region memory "
-        "mongo_uri mongo_database max_bad_fraction max_denied plot plan"
+        "sink mongo_uri mongo_database max_bad_fraction max_denied plot plan"
     ).split()
 )
 """Options that say where and how a run works, not what comes out of it."""

@@ -7,19 +7,21 @@ of those jars, so that any Java that runs Spark will do.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import select
 import shutil
 import subprocess
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 HERE = Path(__file__).parent
 MADE = HERE.parents[1] / ".build" / "mongo-server"
+CONNECTOR = HERE.parents[1] / "conf" / "jars" / "mongo-spark"
 SOURCES = sorted(HERE.glob("*.java"))
 STARTS_WITHIN_S = 60
 INSTEAD = "Or name a MongoDB that the tests may use: MONGODB_TEST_URI=mongodb://..."
@@ -29,10 +31,27 @@ class ServerError(Exception):
     """The server could not be made, or did not start."""
 
 
-def java() -> str:
-    """The Java that Spark runs on."""
-    home = os.environ.get("JAVA_HOME")
-    return str(Path(home) / "bin" / "java") if home else "java"
+def _fetching() -> ModuleType:
+    """What fetches jars for the launcher too."""
+    specification = importlib.util.spec_from_file_location("fetch_jars", HERE.parents[1] / "conf" / "jars" / "fetch.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+jars = _fetching()
+java = jars.java
+
+
+def connector() -> list[Path]:
+    """The jars of Spark's connector to MongoDB; ServerError where they cannot be fetched."""
+    try:
+        found: list[Path] = jars.fetched(CONNECTOR, MADE.parent / "jars")
+    except jars.JarsError as error:
+        raise ServerError(str(error)) from None
+    return found
 
 
 def made_server() -> Path:
@@ -44,7 +63,10 @@ def made_server() -> Path:
     MADE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=MADE, prefix="part-") as part:
         made = Path(part) / "made"
-        fetch_jars(Path(part), made)
+        try:
+            jars.fetch(HERE, Path(part), made)
+        except jars.JarsError as error:
+            raise ServerError(f"{error}. {INSTEAD}") from None
         compile_sources(made)
         try:
             made.rename(target)
@@ -52,37 +74,6 @@ def made_server() -> Path:
             if not target.is_dir():
                 raise
     return target
-
-
-def fetch_jars(part: Path, to: Path) -> None:
-    """Jars of ``ivy.xml``, each with the hash that ``jars.sha256`` has of it."""
-    import pyspark
-
-    [ivy] = (Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar")
-    settings = ["-warn", "-cache", str(part / "cache"), "-ivy", str(HERE / "ivy.xml"), "-confs", "default"]
-    retrieve = ["-retrieve", str(to / "[artifact]-[revision].[ext]")]
-    run([java(), *trust(part), "-jar", str(ivy), *settings, *retrieve], "fetching the jars of the test server failed")
-    wanted = dict(reversed(line.split()) for line in (HERE / "jars.sha256").read_text().splitlines())
-    found = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in to.glob("*.jar")}
-    if found != wanted:
-        wrong = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
-        raise ServerError(f"jars of the test server are not those of jars.sha256: {', '.join(wrong)}. {INSTEAD}")
-
-
-def trust(part: Path) -> list[str]:
-    """The certificates of SSL_CERT_FILE, as most programs read them there, for Java, which has its own."""
-    bundle = os.environ.get("SSL_CERT_FILE")
-    if not bundle:
-        return []
-    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
-    from cryptography.x509 import load_pem_x509_certificates
-
-    with warnings.catch_warnings(action="ignore"):  # of odd serial numbers, which some have
-        certificates = load_pem_x509_certificates(Path(bundle).read_bytes())
-    named = [pkcs12.PKCS12Certificate(one, str(number).encode()) for number, one in enumerate(certificates)]
-    store = part / "trusted.p12"
-    store.write_bytes(pkcs12.serialize_java_truststore(named, BestAvailableEncryption(b"changeit")))
-    return [f"-Djavax.net.ssl.trustStore={store}", "-Djavax.net.ssl.trustStorePassword=changeit"]
 
 
 def compile_sources(made: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from seisbatch.acquire.inventory import Inventory, read_inventory, response_inve
 from seisbatch.mongo.connect import Document
 from seisbatch.mongo.documents import FIELD_BYTES, XML, batches, object_id, place, write_documents, xml_bytes
 from seisbatch.mongo.index_files import Written
+from seisbatch.mongo.indexes import make_indexes
 from seisbatch.mongo.pickles import mspass_pickle
 from seisbatch.outcome import Corrupt, Missing
 from seisbatch.times import SECOND_NS, from_datetime
@@ -24,6 +25,8 @@ from seisbatch.times import SECOND_NS, from_datetime
 SITE, CHANNEL = "site", "channel"
 KEYS = {SITE: ("net", "sta", "loc", "starttime"), CHANNEL: ("net", "sta", "loc", "chan", "starttime")}
 """What a document is known by, whoever wrote it."""
+ID_NAMES = {SITE: "site_id", CHANNEL: "chan_id"}
+"""The field that repeats a document's ``_id``."""
 BEFORE_ALL, AFTER_ALL = 0.0, 2556144000.0
 """MsPASS's times of an epoch without a beginning, and of one without an end: 1970 and 2051."""
 
@@ -50,11 +53,10 @@ def save_inventory(database: Database[Document], inventory: Any, mspass_pickles:
     """
     found = read_inventory(_stationxml(inventory))
     problems = list(found.problems)
-    for name in KEYS:
-        _index(database[name])
+    make_indexes(database, KEYS)
     return SavedInventory(
-        _save(database[SITE], "site_id", _sites(found)),
-        _save(database[CHANNEL], "chan_id", _channels(found, mspass_pickles, problems)),
+        _save(database[SITE], site_documents(found)),
+        _save(database[CHANNEL], channel_documents(found, problems, mspass_pickles)),
         tuple(problems),
     )
 
@@ -97,7 +99,8 @@ def _stationxml(inventory: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _sites(found: Inventory) -> Iterator[Document]:
+def site_documents(found: Inventory) -> Iterator[Document]:
+    """The documents of ``site``, under ids of their own: one of each location code of a station's epoch."""
     latest: dict[tuple[str, str], dict[str, Any]] = {}
     for row in found.channels:
         own = row["site_id"], row["loc"]
@@ -115,7 +118,8 @@ def _sites(found: Inventory) -> Iterator[Document]:
         }
 
 
-def _channels(found: Inventory, mspass_pickles: bool, problems: list[str]) -> Iterator[Document]:
+def channel_documents(found: Inventory, problems: list[str], mspass_pickles: bool = False) -> Iterator[Document]:
+    """The documents of ``channel``, under ids of their own; what is wrong with their responses is added to the problems."""
     responses = {row["channel_id"]: row["stationxml"] for row in found.responses}
     for row in found.channels:
         document: Document = {
@@ -164,39 +168,36 @@ def _seconds(instant: dt.datetime) -> float:
     return from_datetime(instant) / SECOND_NS
 
 
-def _index(collection: Collection[Document]) -> None:
-    """The index that finds an epoch, unless there is one, of whatever name and options. MsPASS's epochs need not be unique."""
-    key = [(name, 1) for name in KEYS[collection.name]]
-    if not any(index["key"] == key for index in collection.index_information().values()):
-        collection.create_index(key)
-
-
-def _save(collection: Collection[Document], id_name: str, documents: Iterable[Document]) -> Written:
+def _save(collection: Collection[Document], documents: Iterable[Document]) -> Written:
     written = new = 0
     for some in batches(documents):
-        there = _there(collection, some)
-        done = write_documents(collection, (_known(collection, id_name, there, document) for document in some))
+        done = write_documents(collection, with_known_ids(collection, some))
         written, new = written + done.documents, new + done.new
     return Written(written, new)
 
 
-def _known(collection: Collection[Document], id_name: str, there: dict[Key, ObjectId], document: Document) -> Document:
-    """The document as it is to be written: under the id of the one that is there, without what the file does not tell."""
-    own = there.setdefault(_key(collection, document), document["_id"])
-    return {name: value for name, value in document.items() if value is not None} | {"_id": own, id_name: own}
+def with_known_ids(collection: Collection[Document], documents: Sequence[Document]) -> Iterator[Document]:
+    """Documents as they are to be written: under the ids of those that are there, without what the file does not tell."""
+    names = KEYS[collection.name]
+    there = known_ids(collection, {(document["net"], document["sta"]) for document in documents})
+    for document in documents:
+        own = there.setdefault(epoch_key(names, document), document["_id"])
+        told = {name: value for name, value in document.items() if value is not None}
+        yield told | {"_id": own, ID_NAMES[collection.name]: own}
 
 
-def _key(collection: Collection[Document], document: Mapping[str, Any]) -> Key:
-    *codes, begins = (document.get(name, "") for name in KEYS[collection.name])
+def epoch_key(names: Iterable[str], document: Mapping[str, Any]) -> Key:
+    """What an epoch is known by: the values of :data:`KEYS`, the last of which is its start, in microseconds."""
+    *codes, begins = (document.get(name, "") for name in names)
     return *codes, round(begins * 1e6) if isinstance(begins, int | float) and math.isfinite(begins) else None
 
 
-def _there(collection: Collection[Document], documents: list[Document]) -> dict[Key, ObjectId]:
-    """The ids of what the collection has of the same stations; the first where it has an epoch more than once."""
+def known_ids(collection: Collection[Document], stations: Iterable[tuple[str, str]]) -> dict[Key, ObjectId]:
+    """The ids of the epochs that a collection has of some stations (net, sta); the first where it has one more than once."""
     names = KEYS[collection.name]
-    stations = {name: {"$in": sorted({document[name] for document in documents})} for name in ("net", "sta")}
+    nets, stas = (sorted(set(codes)) for codes in zip(*stations, strict=True))
     found: dict[Key, ObjectId] = {}
-    with collection.find(stations, dict.fromkeys(names, True)) as cursor:
+    with collection.find({"net": {"$in": nets}, "sta": {"$in": stas}}, dict.fromkeys(names, True)) as cursor:
         for document in cursor.sort("_id", 1):
-            found.setdefault(_key(collection, document), document["_id"])
+            found.setdefault(epoch_key(names, document), document["_id"])
     return found

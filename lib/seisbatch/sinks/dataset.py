@@ -14,6 +14,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from seisbatch.acquire.objects import StoreSettings, check_key
+from seisbatch.outcome import Corrupt, Missing, UnitError
 from seisbatch.schema import Table
 
 
@@ -41,6 +42,14 @@ def parquet_file(store: StoreSettings, key: str) -> Iterator[pq.ParquetFile]:
     filesystem, root = _filesystem(store)
     with filesystem.open_input_file(f"{root}/{check_key(key)}") as source, pq.ParquetFile(source) as file:
         yield file
+
+
+def reading_error(key: str, error: Exception) -> UnitError:
+    """What becomes of what a file of a table holds: Arrow tells a store's troubles, and a damaged file, as text alone."""
+    if isinstance(error, FileNotFoundError):
+        return Missing(f"no object {key}")
+    told = f"{key}: {' '.join(str(error).split())[:200]}"
+    return UnitError(told) if "AWS Error" in told else Corrupt(told)
 
 
 def samples_matrix(column: pa.ChunkedArray) -> npt.NDArray[np.float32]:

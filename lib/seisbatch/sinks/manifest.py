@@ -68,6 +68,14 @@ def claim(store: Store, job: str, parameters_id: str, parameters: Mapping[str, A
     return _read(store, MANIFEST_KEY)
 
 
+def claimed_source(store: Store) -> str:
+    """Where the data of an output came from, as its run told when it began; RunError where it tells nothing."""
+    there = _read(store, CLAIM_KEY)
+    if there is None:
+        raise RunError(f"{store.settings.root}/{CLAIM_KEY} is gone: it tells where the data came from")
+    return str(there.get("source", ""))
+
+
 def abandon(store: Store) -> None:
     """Take back the claim of a run that ended before it wrote anything: corrected options find the output free."""
     if [key for key, _ in store.list("")] == [CLAIM_KEY]:

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from seisbatch.acquire.objects import StoreSettings, open_store
 from seisbatch.names import Channel, ChannelPatterns, channel
-from seisbatch.outcome import RETRIED, Corrupt, Missing, Outcome, Result, UnitError, guard
+from seisbatch.outcome import RETRIED, Corrupt, Outcome, Result, UnitError, guard
 from seisbatch.schema import CEMETERY, EXPORT_PARTS, EXPORTS, WF_TIME_SERIES
-from seisbatch.sinks.dataset import parquet_file
+from seisbatch.sinks.dataset import parquet_file, reading_error
 from seisbatch.sinks.samples import Records, segment_of, with_records
 from seisbatch.steps.batches import Batch, BatchFiles, BatchSettings, OutcomeRow, unit_row, write_batches
 from seisbatch.steps.export_files import ExportedFile, Writer, writer_of
@@ -91,7 +91,7 @@ def _parts(settings: ExportSettings, key: str) -> list[dict[str, Any]]:
                         part["rows"] += 1
                         part["samples"] += row["npts"]
     except (pa.ArrowException, OSError) as error:
-        raise _reading_error(key, error) from error
+        raise reading_error(key, error) from error
     return list(found.values())
 
 
@@ -103,14 +103,6 @@ def _label(group: str, row: Row, key: str) -> str:
             return ".".join(row[code] for code in Channel._fields)
         case _:
             return key.rpartition("/")[2].removesuffix(".parquet")
-
-
-def _reading_error(key: str, error: Exception) -> UnitError:
-    """What becomes of what a file of the table holds: Arrow tells a store's troubles, and a damaged file, as text alone."""
-    if isinstance(error, FileNotFoundError):
-        return Missing(f"no object {key}")
-    told = f"{key}: {' '.join(str(error).split())[:200]}"
-    return UnitError(told) if "AWS Error" in told else Corrupt(told)
 
 
 def write_exports(settings: ExportSettings, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -200,7 +192,7 @@ def _rows(
                         if settings.selection.wants(row):
                             yield {**dict.fromkeys(WF_TIME_SERIES.names), **row, "label": label}
         except (pa.ArrowException, OSError) as error:
-            judged = _reading_error(key, error)
+            judged = reading_error(key, error)
             unread.append((judged.outcome, str(judged)))
 
 

@@ -22,8 +22,9 @@ from seisbatch.outcome import RunError
 
 ANSWERS_WITHIN_MS = 10_000
 """What a server is given to answer, unless the URI says otherwise."""
+TRIES = 4
+"""As often Spark tries a task: a worker gives a server its share of that time, so that the whole run ends within it."""
 MESSAGE_LENGTH = 500
-_TIMEOUTS = ("serverSelectionTimeoutMS", "connectTimeoutMS")
 _DETAILS = re.compile(r" \(configured timeouts: [^)]*\)|, (Timeout: [\d.]+s|full error: |Topology Description: ).*", re.DOTALL)
 """What pymongo adds to its messages for those who look for errors in it."""
 _NO_TLS = re.compile(r"SSL handshake failed|CERTIFICATE_VERIFY_FAILED|\[SSL")
@@ -65,10 +66,11 @@ def connected(settings: MongoSettings) -> Iterator[Database[Document]]:
 def held(settings: MongoSettings) -> Iterator[Database[Document]]:
     """The database, by a client that this process keeps: for workers, which ask again and again, from many threads.
 
-    Raises what :func:`connected` raises. Once the server did not answer, it is not waited for again in the time that it had.
+    Raises what :func:`connected` raises, but waits less: the driver has found the server there, and Spark tries a task
+    :data:`TRIES` times. Once the server did not answer, it is not waited for again in that time.
     """
     since, told = _AWAY.get(settings, (0.0, ""))
-    if told and time.monotonic() - since < ANSWERS_WITHIN_MS / 1000:
+    if told and time.monotonic() - since < ANSWERS_WITHIN_MS / TRIES / 1000:
         raise RunError(told)
     with _told_as_run_errors(settings, remembered=True):
         yield _held_client(settings.uri)[settings.database]
@@ -84,7 +86,7 @@ def _held_client(uri: str) -> MongoClient[Document]:
     key = (os.getpid(), uri)  # connections do not survive a fork
     with _HOLDING:
         if key not in _HELD:
-            _HELD[key] = _client(uri)
+            _HELD[key] = _client(uri, ANSWERS_WITHIN_MS // TRIES)
         return _HELD[key]
 
 
@@ -93,7 +95,7 @@ def _told_as_run_errors(settings: MongoSettings, *, remembered: bool = False) ->
     try:
         yield
     except ConnectionFailure as error:
-        told = _no_answer(_told(settings.uri, error))
+        told = _no_answer(settings, _told(settings.uri, error))
         if remembered:
             _AWAY[settings] = time.monotonic(), told
         raise RunError(told) from None
@@ -117,7 +119,10 @@ def settings_of(client: MongoClient[Any], database: str) -> MongoSettings:
     return MongoSettings(f"mongodb://{host}:{address[1]}/", database)
 
 
-def _no_answer(what: str) -> str:
+def _no_answer(settings: MongoSettings, what: str) -> str:
+    servers = parse_uri(settings.uri).servers
+    if not any(server.rpartition(":")[0] in what for server in servers):
+        what = f"{','.join(servers)}: {what}"
     if _NO_TLS.search(what):
         return (
             f"MongoDB's server and this computer do not trust each other: {what}. TLS is set in the URI: tlsCAFile names the "
@@ -126,15 +131,15 @@ def _no_answer(what: str) -> str:
     return f"MongoDB does not answer: {what}. Is that its address, and is it running?"
 
 
-def _client(uri: str) -> MongoClient[Document]:
+def _client(uri: str, within_ms: int = ANSWERS_WITHIN_MS) -> MongoClient[Document]:
     """A client; ConfigurationError of a URI that pymongo would take for another, or in part."""
-    options: dict[str, Any] = {"appname": "seisbatch"}
-    options |= {name: ANSWERS_WITHIN_MS for name in _TIMEOUTS if f"{name.lower()}=" not in uri.lower()}
+    timeouts = {"serverSelectionTimeoutMS": within_ms, "connectTimeoutMS": ANSWERS_WITHIN_MS}
+    options: dict[str, Any] = {name: value for name, value in timeouts.items() if f"{name.lower()}=" not in uri.lower()}
     try:
         parse_uri(uri)
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # pymongo passes over what it does not know: tls=yes would be no TLS
-            return MongoClient(uri, **options)
+            return MongoClient(uri, appname="seisbatch", **options)
     except (ValueError, TypeError, UserWarning) as error:
         raise ConfigurationError(str(error)) from None
     except OSError as error:  # of a file that an option names

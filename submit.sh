@@ -121,7 +121,7 @@ writes_to_mongodb() {
     shift
   done
   for file in "${files[@]}"; do
-    ! grep -Eqs '^ *sink *= *["'\'']mongo["'\'']' "$file" || return 0
+    [ -z "$(sed -n "/^ *sink *= *[\"']mongo[\"']/p" "$file" 2> /dev/null)" ] || return 0
   done
   return 1
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import gc
 import logging
 import re
 import sys
@@ -35,6 +34,7 @@ from seisbatch.schema import CEMETERY, CHANNEL_DAY, FILES, OUTCOMES
 from seisbatch.sinks.manifest import MANIFEST_KEY, abandon, claim, write_json
 from seisbatch.steps.index import IndexSettings, read_indexes
 from seisbatch.steps.index_table import IndexPlace
+from seisbatch.steps.memory import settle
 from seisbatch.steps.outcomes import OutcomesSettings, write_outcomes
 from seisbatch.steps.stations import Stations
 
@@ -290,13 +290,6 @@ class App:
         return False
 
 
-@functools.cache
-def _settle() -> None:
-    """Once a worker: what it has imported stays, and the garbage collector need not walk through it again and again."""
-    gc.collect()
-    gc.freeze()
-
-
 def _counted(
     step: Step[Settings],
     settings: Settings,
@@ -306,7 +299,7 @@ def _counted(
     batches: Iterator[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
     """A step whose rows are counted for the progress line, and which ends where the store refuses one thing after another."""
-    _settle()
+    settle()
     for batch in step(settings, batches):
         outcomes = batch.column("outcome").to_pylist()
         done.add(batch.num_rows)

@@ -65,8 +65,8 @@ def run_job(*arguments: str) -> int:
     return run_in_app("cross_correlate", parse_or_exit("cross_correlate", arguments, ""), module.flow)
 
 
-def session(cores: int) -> Any:
-    """A local session with the properties of local runs."""
+def session(cores: int, **more: str) -> Any:
+    """A local session with the properties of local runs, and more."""
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master(f"local[{cores}]")
@@ -74,6 +74,8 @@ def session(cores: int) -> Any:
         if line.strip() and not line.startswith("#"):
             key, value = line.split(None, 1)
             builder = builder.config(key, value.strip())
+    for key, value in more.items():
+        builder = builder.config(key, value)
     return builder.config("spark.eventLog.enabled", "false").config("spark.ui.enabled", "false").getOrCreate()
 
 

@@ -25,6 +25,7 @@ from seisbatch.outcome import Result, UnitError, guard
 from seisbatch.schema import CEMETERY, SOURCE, WF_TIME_SERIES
 from seisbatch.sinks.dataset import parquet_file, reading_error
 from seisbatch.sinks.samples import segment_of, with_records
+from seisbatch.steps.memory import settle
 from seisbatch.times import SECOND_NS, from_datetime
 
 READ_ROWS = 1000
@@ -57,6 +58,7 @@ def make_documents(
     Those that its columns cannot hold are written here, and so are samples for GridFS, before the documents that name them.
     What cannot be read is passed over: who checks what the server has reads it again, and tells.
     """
+    settle()
     with connected(settings.mongo) as database:
         make = _maker(settings, database, collection)
         for unit in (row for rows in batches for row in rows.to_pylist()):

@@ -6,7 +6,7 @@ import re
 
 from py4j.protocol import Py4JJavaError
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
-from pyspark.errors import AnalysisException
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 from seisbatch.mongo.connect import ANSWERS_WITHIN_MS, MongoSettings
@@ -40,8 +40,12 @@ def connector_uri(uri: str, connections: int) -> str:
     return f"{scheme}://{rest}{'' if '/' in rest else '/'}?{'&'.join(given)}"
 
 
-def write_documents(frame: DataFrame, settings: MongoSettings, collection: str, connections: int) -> None:
-    """Write documents as columns, each under its ``_id``: what of one is there already and is not given stays.
+def write_documents(
+    frame: DataFrame, settings: MongoSettings, collection: str, connections: int, *, all_new: bool = False
+) -> None:
+    """Write documents as columns, each under its ``_id``: what one that is there holds besides stays.
+
+    Where they are ``all_new`` they are put there whole, in less time; one that a try before this put there is put there again.
 
     The URI is an option of the write alone: options are in no plan, and in none of Spark's own settings.
     Raises PyMongoError for what MongoDB refused, RunError where Spark does not have the connector.
@@ -50,30 +54,27 @@ def write_documents(frame: DataFrame, settings: MongoSettings, collection: str, 
         "connection.uri": connector_uri(settings.uri, connections),
         "database": settings.database,
         "collection": collection,
-        "operationType": "update",
-        "convertJson": "objectOrArrayOnly",
-        "ignoreNullValues": "true",
-        "maxBatchSize": str(BATCH.get(collection, MANY)),
+        "operationtype": "replace" if all_new else "update",
+        "convertjson": "objectOrArrayOnly",
+        "ignorenullvalues": "true",
+        "maxbatchsize": str(BATCH.get(collection, MANY)),
     }
     try:
         frame.write.format("mongodb").mode("append").options(**options).save()
-    except AnalysisException as error:
-        if "DATA_SOURCE_NOT_FOUND" not in str(error):
-            raise
-        raise RunError(
-            "Spark has no connector to MongoDB: ./submit.sh gives it to load_mongo and with --sink mongo; spark-submit takes "
-            "it by --packages org.mongodb.spark:mongo-spark-connector_2.13:10.5.0"
-        ) from None
-    except Py4JJavaError as error:
+    except (PySparkException, Py4JJavaError) as error:
         raise _told(error) from None
 
 
-def _told(error: Py4JJavaError) -> Exception:
+def _told(error: Exception) -> Exception:
     """A failed write as one line; the connector's own account of it is some hundred."""
     text = str(error)
-    unchanged: Exception = error
+    if "DATA_SOURCE_NOT_FOUND" in text or "ClassNotFoundException: mongodb" in text:
+        return RunError(
+            "Spark has no connector to MongoDB: ./submit.sh gives it to load_mongo and with --sink mongo; spark-submit takes "
+            "it by --packages org.mongodb.spark:mongo-spark-connector_2.13:10.5.0"
+        )
     match = _ERROR.search(text)
     if match is None or _PYTHON.search(text):  # which says it better
-        return unchanged
+        return error
     kind, message = match[1], _SEEN_FROM_HERE.sub("", match[2])
     return ServerSelectionTimeoutError(message) if _NO_ANSWER.fullmatch(kind) else PyMongoError(message)

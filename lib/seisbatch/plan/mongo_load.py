@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -52,7 +53,7 @@ FOLDER = "load_mongo"
 """Where, beside the tables, the account of a load goes."""
 IN_GRIDFS = "fs.files", "fs.chunks", CEMETERY.name
 """What samples in GridFS are written to besides: those that cannot be read are data that are dead."""
-UNITS = "collection string, output int, key string"
+UNITS = pa.schema([("collection", pa.string()), ("output", pa.int32()), ("key", pa.string())])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,14 +170,17 @@ def require_server(mongo: MongoSettings) -> None:
 
 def load_plan(spark: SparkSession, run: LoadRun) -> BatchPlan:
     """One unit a file of a table."""
-    files = [{"collection": name, "output": number, "key": key} for name, number, key in run.files]
-    units = Units("table-file", spark.createDataFrame(files, UNITS), len(files), len(files))
+    files = pa.table(dict(zip(UNITS.names, zip(*run.files, strict=True), strict=True)), schema=UNITS)
+    units = Units("table-file", spark.createDataFrame(files), len(run.files), len(run.files))
     n_rows = sum(run.rows.values())
     return BatchPlan(
         batches=units,
-        planned={"table-file": len(files)},
+        planned={"table-file": len(run.files)},
         told=[
-            ("tables", f"{', '.join(run.collections)}: {len(files):,} files of {len(run.outputs)} outputs, {n_rows:,} rows"),
+            (
+                "tables",
+                f"{', '.join(run.collections)}: {len(run.files):,} files of {len(run.outputs)} outputs, {n_rows:,} rows",
+            ),
             ("into", f"MongoDB's database {run.mongo.database}, over {run.connections} connections at most"),
             ("samples", "put into GridFS" if run.samples == GRIDFS else "left where they are"),
         ],
@@ -194,7 +198,7 @@ def load(app: App, run: LoadRun, plan: BatchPlan) -> None:
         make_indexes(database, [*run.collections, *(IN_GRIDFS if run.samples == GRIDFS else ())])
         before = _there_already(run, database, units)
         for name in run.collections:
-            _write(run, app.spark, units, name)
+            write_table(run, app.spark, units, name, all_new=not before.get(name))
     checked = app.run(check_documents, run.settings, plan.batches, at_most=run.connections)
     _refuse_changed(run, checked)
     found = _counted(checked)
@@ -219,16 +223,17 @@ def _counted(outcomes: DataFrame) -> dict[str, int]:
     return {row["collection"]: row["documents"] for row in counts}
 
 
-def _write(run: LoadRun, spark: SparkSession, units: DataFrame, collection: str) -> None:
+def write_table(run: LoadRun, spark: SparkSession, units: DataFrame, collection: str, *, all_new: bool) -> None:
+    """Write the documents of a collection, in no more tasks than may write at once."""
     done = spark.sparkContext.accumulator(0)
     make = functools.partial(make_documents, run.settings, collection, functools.partial(done.add, 1))
     n_files = sum(name == collection for name, _, _ in run.files)
     keys = units.where(F.col("collection") == collection).coalesce(1)
-    if collection not in NORMALISING:  # no more tasks than may write at once; of those, one, so that the order is the files'
+    if collection not in NORMALISING:  # of those one task, so that the order is that of the files
         keys = keys.repartition(min(n_files, run.connections))
     frame = keys.mapInArrow(make, from_arrow_schema(schema_of(collection)))
     with Progress(f"{collection}: files", n_files, lambda: done.value, lambda: 0):
-        write_documents(frame, run.mongo, collection, run.connections)
+        write_documents(frame, run.mongo, collection, run.connections, all_new=all_new)
 
 
 def _refuse_changed(run: LoadRun, checked: DataFrame) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import functools
+import gc
 
 import pyarrow as pa
 
@@ -13,3 +15,10 @@ def give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's own; others return memory by themselves
     if trim is not None:
         trim(0)
+
+
+@functools.cache
+def settle() -> None:
+    """Once a worker: what it has imported stays, and the garbage collector need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()

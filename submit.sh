@@ -93,7 +93,8 @@ run_job() {
   if writes_to_mongodb "$job" "${options[@]+"${options[@]}"}"; then
     local jars
     jars=$("$python" "$here/conf/jars/fetch.py" "$here/conf/jars/mongo-spark" "$build/jars") || exit
-    ours+=(--jars "$jars")
+    # documents pass through Java, unlike samples: it is worth compiling
+    ours+=(--jars "$jars" --conf "spark.driver.extraJavaOptions=-Duser.timezone=UTC -XX:+UseSerialGC")
   fi
   case $master in
     local*) export SPARK_LOCAL_IP=127.0.0.1 ;;

@@ -53,12 +53,13 @@ def server() -> Iterator[str]:
 
 
 def session() -> Any:
-    """A session on two cores with the connector."""
+    """A session on two cores with the connector, as the launcher gives it."""
     import bench_job
 
     from tests.mongo_server.server import connector
 
-    return bench_job.session(2, **{"spark.jars": ",".join(map(str, connector()))})
+    launchers = {"spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+UseSerialGC"}
+    return bench_job.session(2, **launchers, **{"spark.jars": ",".join(map(str, connector()))})
 
 
 def made_output(folder: Path, n_rows: int, file_rows: int, samples: bytes | None, npts: int) -> None:

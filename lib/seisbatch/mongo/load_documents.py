@@ -111,7 +111,8 @@ def table_rows(output: Output, key: str, columns: list[str], n_rows: int) -> Ite
     schema = pa.schema([one for one in table.arrow() if one.name in columns])
     try:
         with parquet_file(output.store, key) as file:
-            there = [name for name in columns if name in file.schema_arrow.names]
+            named = set(file.schema_arrow.names)
+            there = [name for name in columns if name in named]
             for group in range(file.num_row_groups):
                 first = 0
                 for batch in file.iter_batches(n_rows, row_groups=[group], columns=there):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import subprocess
 import time
 
 import numpy as np
@@ -15,6 +17,7 @@ from seisbatch.mongo import Database
 from seisbatch.schema import WF_TIME_SERIES
 from seisbatch.sinks.parquet import TableFile
 
+from tests.conftest import REPOSITORY
 from tests.jobs.results import rows
 from tests.mongo.mspass_documents import bson_types, mspass_document
 
@@ -160,3 +163,29 @@ def test_a_job_loads_what_it_wrote_and_what_a_killed_one_left(sample_archive, ru
     assert mongo_database.source.count_documents({}) == 0
     assert run_job("load_catalog", *place, *sink) == 0
     assert mongo_database.source.count_documents({}) == len(rows(tmp_path / "out", "source")) > 0
+
+
+def test_no_word_of_the_uri_in_outputs_logs_and_events_of_a_load(outputs, mongo_account, mongo_database, tmp_path):
+    """By the launcher, as a user runs it, with an account whose name and password are told nowhere; then a wrong password."""
+    events, out = tmp_path / "events", tmp_path / "load"
+    events.mkdir()
+    spark = ["--", "--conf", f"spark.eventLog.dir={events}", "--conf", "spark.eventLog.compress=false"]
+
+    def run(uri):
+        options = ["--mongo-uri", "env", "--mongo-database", mongo_database.name, "--only", "source", "--out", str(out)]
+        command = ["./submit.sh", "--on", "local[2]", "load_mongo", "--tables", str(outputs / "load_catalog"), *options, *spark]
+        environment = os.environ | {"SEISBATCH_MONGO_URI": uri}
+        return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, timeout=300)
+
+    done = run(mongo_account)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    assert mongo_database.source.count_documents({}) > 0
+    wrong = run(mongo_account.replace("canary-pass", "canary-none"))
+    assert wrong.returncode == 1
+    told = (wrong.stdout + wrong.stderr).decode().splitlines()  # spark-submit puts both into one
+    assert [line for line in told if "Authentication failed" in line] == told[-1:]
+    assert len(told) < 10
+    files = {path: path.read_bytes() for folder in (out, events) for path in folder.rglob("*") if path.is_file()}
+    assert any(b"mongodb" in text for path, text in files.items() if events in path.parents)
+    for told in (*files.values(), done.stdout, done.stderr, wrong.stdout, wrong.stderr):
+        assert b"canary" not in told

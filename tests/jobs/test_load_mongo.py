@@ -428,9 +428,10 @@ def test_no_more_tasks_write_at_once_than_connections_are_allowed(load, mongo_ur
     assert mongo_database.outcomes.count_documents({}) == 4800
 
 
-def test_a_server_that_is_away_is_told_before_spark_starts(outs, load, tmp_path, capfd):
+def test_a_server_that_is_away_is_told_before_spark_starts(outs, load, tmp_path, capfd, monkeypatch):
+    monkeypatch.setenv("SEISBATCH_MONGO_URI", f"mongodb://{CANARY}:{CANARY}@127.0.0.1:1/")
     started = time.monotonic()
-    assert load(outs / "windows", uri=f"mongodb://{CANARY}:{CANARY}@127.0.0.1:1/", options=["--out", tmp_path / "o"]) == 1
+    assert load(outs / "windows", uri="env", options=["--out", tmp_path / "o"]) == 1
     assert time.monotonic() - started < 15
     told = "".join(capfd.readouterr())
     assert "load_mongo: MongoDB does not answer: 127.0.0.1:1: " in told

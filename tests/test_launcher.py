@@ -335,6 +335,27 @@ def test_without_java_one_is_installed_and_runs_spark_quietly(project, no_java, 
 # --- running
 
 
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["load_mongo"], True),
+        (["load_stations", "--sink", "mongo"], True),
+        (["load_stations", "--sink=mongo"], True),
+        (["load_stations", "--config", "mine.toml"], True),
+        (["load_stations", "--sink", "parquet"], False),
+        (["load_stations"], False),
+    ],
+)
+def test_the_connector_to_mongodb_is_fetched_where_it_is_needed(words, wanted, project, environment, tmp_path):
+    (tmp_path / "mine.toml").write_text('sink = "mongo"\n')
+    java = fake_java(tmp_path / "java", "17.0.1")
+    result = submit(project, *words, env=environment | {"SEISBATCH_JAVA": str(java)}, cwd=tmp_path)
+    assert result.returncode != 0  # such a Java neither fetches nor runs anything
+    assert ("ivy.xml" in (tmp_path / "java" / "asked").read_text()) == wanted
+    assert ("submit.sh: the jars of mongo-spark could not be fetched: " in result.stderr) == wanted
+    assert len(result.stderr.splitlines()) == 1 or not wanted
+
+
 def test_a_job_gets_its_arguments_its_folder_and_its_exit_code(project, environment, tmp_path):
     write_job(tmp_path, "print(json.dumps([sys.argv[1:], os.getcwd()]))", "sys.exit(3)")
     given = ["--channels", "CI.*..BHZ", "--out", "a b", "", "*", "$HOME", "--", "--name", "x"]

@@ -101,6 +101,8 @@ def load_run(options: LoadMongo, outs: Sequence[StoreSettings] | None = None) ->
     if mongo is None:
         raise OptionError("--mongo-uri is needed: mongodb://host:27017, or env for that of the environment")
     stores = list(outs or _stores(options))
+    if options.anonymous and options.out == "auto":
+        raise OptionError("--out is needed with --anonymous: where the account of the load goes")
     wanted = _wanted(options.only)
     outputs, files, rows = [], [], {}
     for number, settings in enumerate(stores):

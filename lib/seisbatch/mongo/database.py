@@ -46,7 +46,6 @@ class Database(pymongo.database.Database[Document]):
     server an error of pymongo, with the disk a RunError or Denied.
 
     >>> from pymongo import MongoClient
-    from pymongo.cursor import Cursor
     >>> database = Database(MongoClient("mongodb://localhost:27017", connect=False), "tohoku")
     >>> database.wf_TimeSeries.full_name
     'tohoku.wf_TimeSeries'

@@ -5,9 +5,9 @@ The methods are those that MsPASS's users know, of the same names and with the s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 import pymongo.database
 from bson import ObjectId
@@ -25,7 +25,8 @@ from seisbatch.mongo.document_schema import Kind, Mode, Schema, load_schema
 from seisbatch.mongo.ensembles import MAX_BYTES, MAX_MEMBERS, read_ensemble
 from seisbatch.mongo.logs import bury, save_elog_of_ensemble
 from seisbatch.mongo.objects import Stores
-from seisbatch.mongo.reading import NORMALIZE, read_datum
+from seisbatch.mongo.outgoing import WriteOptions
+from seisbatch.mongo.reading import Reading, read_datum
 from seisbatch.mongo.saving import Destination, returned, save_datum
 from seisbatch.mongo.storage import BINARY, GRIDFS
 from seisbatch.mongo.updating import update_datum, update_samples
@@ -126,7 +127,7 @@ class Database(pymongo.database.Database[Document]):
         ``cemetery_id`` or ``abortions_id``; with ``return_data`` the datum, which in memory is what its document is. Of
         ensembles and streams a list of these, or the ensemble.
         """
-        self._schema.checked({}, self._default, mode)
+        options = WriteOptions(Mode(mode), _names(exclude_keys), data_tag, save_history, alg_id)
         destination = Destination(storage_mode, dir, dfile, format, dict(reference) if reference is not None else None)
         if isinstance(data, Stream):
             data = TimeSeriesEnsemble([time_series_or_dead(trace) for trace in data])
@@ -140,10 +141,7 @@ class Database(pymongo.database.Database[Document]):
             data = time_series_or_dead(data) if isinstance(data, Trace) else data
             members = [data]
         places = [(self._collection_of(member, collection), destination.of(member)) for member in members]
-        told = [
-            self._save(member, *place, Mode(mode), _names(exclude_keys), data_tag, save_history, alg_id, tuple(return_list))
-            for member, place in zip(members, places, strict=True)
-        ]
+        told = [self._save(member, *place, options, tuple(return_list)) for member, place in zip(members, places, strict=True)]
         if isinstance(data, Ensemble):
             save_elog_of_ensemble(self, data, data_tag)
             return data if return_data else told
@@ -157,22 +155,10 @@ class Database(pymongo.database.Database[Document]):
         return self.save_data(ensemble, **options)
 
     def _save(
-        self,
-        datum: Datum,
-        name: str,
-        destination: Destination,
-        mode: Mode,
-        exclude_keys: frozenset[str],
-        data_tag: str | None,
-        with_history: bool,
-        algorithm_id: str,
-        wanted: tuple[str, ...],
+        self, datum: Datum, name: str, destination: Destination, options: WriteOptions, wanted: tuple[str, ...]
     ) -> Document:
-        document = save_datum(
-            self, self._schema, datum, name, destination, mode=mode, exclude_keys=exclude_keys, data_tag=data_tag,
-            with_history=with_history, algorithm_id=algorithm_id,
-        )  # fmt: skip
-        place = None if document is not None else self._bury(datum, name, data_tag)
+        document = save_datum(self, self._schema, datum, name, destination, options)
+        place = None if document is not None else self._bury(datum, name, options.data_tag)
         return returned(datum, document, place, wanted)
 
     def _bury(self, datum: Datum, collection: str, data_tag: str | None = None) -> tuple[str, ObjectId]:
@@ -194,61 +180,41 @@ class Database(pymongo.database.Database[Document]):
 
     # --- read ---------------------------------------------------------------------------------------------------------
 
-    def read_data(
-        self,
-        id: Any,
-        *,
-        mode: Mode | str = Mode.PROMISCUOUS,
-        normalize: Sequence[str] = NORMALIZE,
-        required: Sequence[str] = (),
-        load_history: bool = False,
-        exclude_keys: Sequence[str] = (),
-        collection: str | None = None,
-    ) -> Any:
+    def read_data(self, id: Any, *, collection: str | None = None, **options: Unpack[Reading]) -> Any:
         """Read a datum, a TimeSeries or Seismogram, by its ``_id`` or a document that has one; None where there is none of it.
 
-        A cursor is read as an ensemble, as :meth:`read_ensemble_data` does.
+        ``options`` are ``mode``, ``normalize``, ``required``, ``load_history`` and ``exclude_keys``, as
+        :func:`seisbatch.mongo.reading.read_datum` tells. A cursor is read as an ensemble, as :meth:`read_ensemble_data` does.
 
-        The options are those of :func:`seisbatch.mongo.reading.read_datum`. What could not be read, or was killed for a value's
-        type, comes back dead, its log says why, and a document of ``abortions`` keeps both.
+        What could not be read, or was killed for a value's type, comes back dead, its log says why, and a document of
+        ``abortions`` keeps both.
         """
         if isinstance(id, Cursor):
-            return self.read_ensemble_data(
-                id, mode=mode, normalize=normalize, required=required, load_history=load_history, exclude_keys=exclude_keys,
-                collection=collection,
-            )  # fmt: skip
-        datum = read_datum(
-            self, self._schema, id, collection or self._default, mode=mode, normalize=normalize, required=required,
-            load_history=load_history, exclude_keys=exclude_keys, stores=self._stores,
-        )  # fmt: skip
+            return self.read_ensemble_data(id, collection=collection, **options)
+        name = collection or self._default
+        datum = read_datum(self, self._schema, id, name, **({"stores": self._stores} | options))
         if datum is not None and not datum.live:
-            bury(self, datum, collection or self._default)
+            bury(self, datum, name)
         return datum
 
     def read_ensemble_data(
         self,
         ids: Iterable[Any],
         *,
+        collection: str | None = None,
         max_members: int = MAX_MEMBERS,
         max_bytes: int = MAX_BYTES,
-        mode: Mode | str = Mode.PROMISCUOUS,
-        normalize: Sequence[str] = NORMALIZE,
-        required: Sequence[str] = (),
-        load_history: bool = False,
-        exclude_keys: Sequence[str] = (),
-        collection: str | None = None,
+        **options: Unpack[Reading],
     ) -> TimeSeriesEnsemble | SeismogramEnsemble:
-        """Read the data of ids, or of a cursor's documents, as one ensemble.
+        """Read the data of ids, or of a cursor's documents, as one ensemble, with the options of :meth:`read_data`.
 
-        The options are those of :func:`seisbatch.mongo.ensembles.read_ensemble`. Dead data are in ``dead`` of the ensemble, and
+        The limits are those of :func:`seisbatch.mongo.ensembles.read_ensemble`. Dead data are in ``dead`` of the ensemble, and
         in ``abortions``.
         """
-        ensemble = read_ensemble(
-            self, self._schema, ids, collection or self._default, max_members=max_members, max_bytes=max_bytes, mode=mode,
-            normalize=normalize, required=required, load_history=load_history, exclude_keys=exclude_keys, stores=self._stores,
-        )  # fmt: skip
+        name, limits = collection or self._default, {"max_members": max_members, "max_bytes": max_bytes}
+        ensemble = read_ensemble(self, self._schema, ids, name, **limits, **({"stores": self._stores} | options))
         for datum in ensemble.dead:
-            bury(self, datum, collection or self._default)
+            bury(self, datum, name)
         return ensemble
 
     def read_response(self, waveform: Any) -> Any:
@@ -288,11 +254,9 @@ class Database(pymongo.database.Database[Document]):
 
         ``collection`` is by default the one that it was read from or saved in. ValueError for a datum that was never saved.
         """
-        name = self._updated(datum, collection, mode)
-        done = update_datum(
-            self, self._schema, datum, name, mode=Mode(mode), exclude_keys=_names(exclude_keys),
-            every_key=ignore_metadata_changed_test, data_tag=data_tag,
-        )  # fmt: skip
+        name = self._updated(datum, collection)
+        options = WriteOptions(Mode(mode), _names(exclude_keys), data_tag)
+        done = update_datum(self, self._schema, datum, name, options, every_key=ignore_metadata_changed_test)
         if not done:
             self._bury(datum, name, data_tag)
         return datum
@@ -317,17 +281,15 @@ class Database(pymongo.database.Database[Document]):
         The new samples are saved as :meth:`save_data` does, whatever the old ones were saved as; what GridFS held of the old
         ones is deleted, a file keeps them. Otherwise as :meth:`update_metadata`.
         """
-        name = self._updated(datum, collection, mode)
-        done = update_samples(
-            self, self._schema, datum, name, Destination(storage_mode, dir, dfile, format).of(datum), mode=Mode(mode),
-            exclude_keys=_names(exclude_keys), data_tag=data_tag, with_history=save_history, algorithm_id=alg_id,
-        )  # fmt: skip
+        name = self._updated(datum, collection)
+        options = WriteOptions(Mode(mode), _names(exclude_keys), data_tag, save_history, alg_id)
+        destination = Destination(storage_mode, dir, dfile, format).of(datum)
+        done = update_samples(self, self._schema, datum, name, destination, options)
         if not done:
             self._bury(datum, name, data_tag)
         return datum
 
-    def _updated(self, datum: Datum, collection: str | None, mode: Mode | str) -> str:
-        self._schema.checked({}, self._default, mode)
+    def _updated(self, datum: Datum, collection: str | None) -> str:
         if "_id" not in datum.metadata.loaded:
             raise ValueError(f"{datum!r} was neither read nor saved: there is no document to update; save_data makes one")
         return self._collection_of(datum, collection or datum.collection)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 from pymongo.database import Database
 
 from seisbatch.mongo.connect import Document
 from seisbatch.mongo.data import Ensemble, Seismogram, SeismogramEnsemble, TimeSeries, TimeSeriesEnsemble
-from seisbatch.mongo.document_schema import Mode, Schema
+from seisbatch.mongo.document_schema import Schema
 from seisbatch.mongo.document_types import converted
 from seisbatch.mongo.elog import Badness
-from seisbatch.mongo.objects import Stores
-from seisbatch.mongo.reading import ALGORITHM, NORMALIZE, Ignored, Reader, ReadOptions
+from seisbatch.mongo.reading import ALGORITHM, Ignored, Reader, Reading, ReadOptions
 from seisbatch.mongo.storage import ITEM_BYTES
 
 MAX_MEMBERS = 100_000
@@ -28,12 +27,7 @@ def read_ensemble(
     *,
     max_members: int = MAX_MEMBERS,
     max_bytes: int = MAX_BYTES,
-    mode: Mode | str = Mode.PROMISCUOUS,
-    normalize: Sequence[str] = NORMALIZE,
-    required: Sequence[str] = (),
-    load_history: bool = False,
-    exclude_keys: Sequence[str] = (),
-    stores: Stores | None = None,
+    **options: Unpack[Reading],
 ) -> TimeSeriesEnsemble | SeismogramEnsemble:
     """Read the data of ids, or of documents such as those of a cursor, in their order, each as ``read_datum`` does.
 
@@ -43,8 +37,7 @@ def read_ensemble(
     Raises ValueError, before any samples are read, where there are more than ``max_members`` or the ``npts`` of the documents
     make more than ``max_bytes`` of samples; else as ``read_datum``.
     """
-    options = ReadOptions(mode, normalize, required, load_history, exclude_keys, stores or Stores())
-    reader = Reader(database, schema, collection, options)
+    reader = Reader(database, schema, collection, ReadOptions(**options))
     wanted: list[Any] = []
     n_bytes = 0
     for one in ids_or_cursor:

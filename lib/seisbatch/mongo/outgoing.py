@@ -27,6 +27,17 @@ DOCUMENT_BYTES = 16 * 2**20 - 2**16
 """What a document may have beside what its writer adds."""
 
 
+@dataclass(frozen=True)
+class WriteOptions:
+    """How data are written; the methods of :class:`~seisbatch.mongo.database.Database` tell what each option does."""
+
+    mode: Mode
+    exclude_keys: frozenset[str]
+    data_tag: str | None
+    with_history: bool = False
+    algorithm_id: str = "0"
+
+
 @dataclass
 class Outgoing:
     """What is written: fields, those taken away, and what has to be told of the datum in memory afterwards."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from bson import ObjectId
 from gridfs import GridFSBucket
@@ -41,7 +41,18 @@ class ReadOptions:
     required: Sequence[str] = ()
     load_history: bool = False
     exclude_keys: Sequence[str] = ()
-    stores: Stores = Stores()
+    stores: Stores | None = None
+
+
+class Reading(TypedDict, total=False):
+    """The same as keywords of functions."""
+
+    mode: Mode | str
+    normalize: Sequence[str]
+    required: Sequence[str]
+    load_history: bool
+    exclude_keys: Sequence[str]
+    stores: Stores | None
 
 
 @dataclass(frozen=True)
@@ -175,13 +186,7 @@ def read_datum(
     schema: Schema,
     document_or_id: Mapping[str, Any] | Any,
     collection: str,
-    *,
-    mode: Mode | str = Mode.PROMISCUOUS,
-    normalize: Sequence[str] = NORMALIZE,
-    required: Sequence[str] = (),
-    load_history: bool = False,
-    exclude_keys: Sequence[str] = (),
-    stores: Stores | None = None,
+    **options: Unpack[Reading],
 ) -> TimeSeries | Seismogram | None:
     """Read one datum: a Seismogram where the collection's documents must have a ``tmatrix``, else a TimeSeries.
 
@@ -201,8 +206,7 @@ def read_datum(
     ``is_abortion`` True, those of others False. Raises ValueError of an unknown mode or collection, and of a document without
     ``_id``; PyMongoError and RunError where a server fails.
     """
-    options = ReadOptions(mode, normalize, required, load_history, exclude_keys, stores or Stores())
-    reader = Reader(database, schema, collection, options)
+    reader = Reader(database, schema, collection, ReadOptions(**options))
     if isinstance(document_or_id, Mapping):
         if "_id" not in document_or_id:
             raise ValueError(f"a document of {collection} without _id")

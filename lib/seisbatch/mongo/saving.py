@@ -12,9 +12,9 @@ from pymongo.database import Database
 
 from seisbatch.mongo.connect import Document
 from seisbatch.mongo.data import Datum, Seismogram
-from seisbatch.mongo.document_schema import Mode, Schema
+from seisbatch.mongo.document_schema import Schema
 from seisbatch.mongo.logs import save_elog, save_history
-from seisbatch.mongo.outgoing import LINKS, Outgoing, outgoing, settle, storable
+from seisbatch.mongo.outgoing import LINKS, Outgoing, WriteOptions, outgoing, settle, storable
 from seisbatch.mongo.rows import segment_of_series
 from seisbatch.mongo.storage import BINARY, FILE, GRIDFS, MINISEED, append_file, append_miniseed, check_name, put_gridfs
 from seisbatch.names import channel
@@ -91,12 +91,7 @@ def save_datum(
     datum: Datum,
     collection: str,
     destination: Destination,
-    *,
-    mode: Mode,
-    exclude_keys: frozenset[str],
-    data_tag: str | None,
-    with_history: bool,
-    algorithm_id: str,
+    options: WriteOptions,
 ) -> Document | None:
     """The document of a live datum, as it was saved; None where the datum is dead, or was killed for what its log tells.
 
@@ -104,9 +99,9 @@ def save_datum(
     """
     if not datum.live:
         return None
-    excluded = _excluded(datum, schema, collection, exclude_keys) | LINKS | {"_id", "data_tag"}
+    excluded = _excluded(datum, schema, collection, options.exclude_keys) | LINKS | {"_id", "data_tag"}
     keys = (datum.metadata.keys() | datum.metadata.changed) - excluded
-    written = outgoing(datum, schema, collection, mode, keys, ALGORITHM, protected=())
+    written = outgoing(datum, schema, collection, options.mode, keys, ALGORITHM, protected=())
     if written is None:
         return None
     own: Document = {"utc_convertible": True, "time_standard": "UTC"}
@@ -117,17 +112,18 @@ def save_datum(
         datum.kill(ALGORITHM, f"its samples cannot be saved: {error}")
         return None
     document["_id"] = ObjectId()
-    if data_tag is not None:
-        document["data_tag"] = data_tag
-    if with_history and (history_id := save_history(database, datum, collection, document["_id"], ALGORITHM, algorithm_id)):
-        document["history_object_id"] = history_id
-    if elog_id := save_elog(database, datum, collection, document["_id"], data_tag):
+    own_id = document["_id"]
+    if options.data_tag is not None:
+        document["data_tag"] = options.data_tag
+    if options.with_history and (saved := save_history(database, datum, collection, own_id, ALGORITHM, options.algorithm_id)):
+        document["history_object_id"] = saved
+    if elog_id := save_elog(database, datum, collection, own_id, options.data_tag):
         document["elog_id"] = elog_id
     database[collection].insert_one(document)
     datum.collection = collection
     datum.elog.saved = len(datum.elog)
     if "history_object_id" in document:
-        datum.history.reroot(collection, document["_id"])
+        datum.history.reroot(collection, own_id)
     for key in (LINKS | {"data_tag"}) - document.keys():
         datum.metadata.pop(key, None)
     settle(datum, Outgoing(document, restored=written.restored))

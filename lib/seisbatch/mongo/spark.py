@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import pyarrow as pa
 from pymongo import MongoClient
@@ -15,10 +15,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from seisbatch.mongo.connect import Document, MongoSettings, connected, settings_of
 from seisbatch.mongo.distributed import Task, id_text, read_batches
-from seisbatch.mongo.document_schema import Mode, Schema, load_schema
+from seisbatch.mongo.document_schema import Schema, load_schema
 from seisbatch.mongo.kept_uri import MONGO_URI
-from seisbatch.mongo.objects import Stores
-from seisbatch.mongo.reading import NORMALIZE, ReadOptions
+from seisbatch.mongo.reading import Reading, ReadOptions
 from seisbatch.mongo.storage import ITEM_BYTES
 from seisbatch.outcome import RunError
 
@@ -36,15 +35,10 @@ def read_distributed(
     collection: str | None = None,
     *,
     schema: Schema | None = None,
-    mode: Mode | str = Mode.PROMISCUOUS,
-    normalize: Sequence[str] = NORMALIZE,
-    required: Sequence[str] = (),
-    load_history: bool = False,
-    exclude_keys: Sequence[str] = (),
-    stores: Stores | None = None,
     data_tag: str | None = None,
     columns: Sequence[str] = (),
     partitions: int | None = None,
+    **options: Unpack[Reading],
 ) -> DataFrame:
     """Waveforms as rows of :data:`~seisbatch.mongo.distributed.DISTRIBUTED`, read when the DataFrame is used.
 
@@ -65,9 +59,8 @@ def read_distributed(
     """
     if collection is None:
         collection = selection.collection.name if isinstance(selection, Cursor) else "wf_TimeSeries"
-    options = ReadOptions(mode, normalize, required, load_history, exclude_keys, stores or Stores())
     is_whole = isinstance(selection, DataFrame) and "storage_mode" in selection.columns
-    task = Task(settings, schema or load_schema(), collection, options, data_tag, tuple(columns), is_whole)
+    task = Task(settings, schema or load_schema(), collection, ReadOptions(**options), data_tag, tuple(columns), is_whole)
     rows = task.table.spark()
     with connected(settings) as database:
         task.reader(database)

@@ -10,10 +10,10 @@ from pymongo.database import Database
 
 from seisbatch.mongo.connect import Document
 from seisbatch.mongo.data import Datum
-from seisbatch.mongo.document_schema import Mode, Schema
+from seisbatch.mongo.document_schema import Schema
 from seisbatch.mongo.elog import Badness
 from seisbatch.mongo.logs import save_elog, save_history
-from seisbatch.mongo.outgoing import LINKS, PLACE, Outgoing, outgoing, settle
+from seisbatch.mongo.outgoing import LINKS, PLACE, Outgoing, WriteOptions, outgoing, settle
 from seisbatch.mongo.sampling import ORIENTATION, TIMING
 from seisbatch.mongo.saving import Destination
 from seisbatch.mongo.storage import GRIDFS
@@ -24,20 +24,18 @@ def update_datum(
     schema: Schema,
     datum: Datum,
     collection: str,
+    options: WriteOptions,
     *,
-    mode: Mode,
-    exclude_keys: frozenset[str],
     every_key: bool,
-    data_tag: str | None,
-    algorithm: str = "update_metadata",
 ) -> bool:
     """Write the keys that were changed since the datum was loaded, or every key; False where the datum is dead now.
 
     Where the number of samples has changed its times and rate are not written: the samples that are stored are others.
     """
+    algorithm = "update_metadata"
     if not datum.live:
         return False
-    excluded = exclude_keys | LINKS | {"_id", "data_tag"}
+    excluded = options.exclude_keys | LINKS | {"_id", "data_tag"}
     held: frozenset[str] = frozenset()
     if "npts" in datum.metadata.changed:
         held = frozenset(TIMING)
@@ -46,13 +44,13 @@ def update_datum(
         )
     keys = (set(datum.metadata.changed) | (set(datum.metadata) if every_key else set())) - excluded
     held |= _unaddressed(datum, keys, algorithm)
-    written = outgoing(datum, schema, collection, mode, keys - held, algorithm, protected=PLACE)
+    written = outgoing(datum, schema, collection, options.mode, keys - held, algorithm, protected=PLACE)
     if written is None:
         return False
     held |= keys - written.fields.keys() - written.removed - written.restored  # what MongoDB cannot hold
-    if data_tag is not None:
-        written.fields["data_tag"] = data_tag
-    return _write(database, datum, collection, written, algorithm, held | exclude_keys)
+    if options.data_tag is not None:
+        written.fields["data_tag"] = options.data_tag
+    return _write(database, datum, collection, written, algorithm, held | options.exclude_keys)
 
 
 def update_samples(
@@ -61,12 +59,7 @@ def update_samples(
     datum: Datum,
     collection: str,
     destination: Destination,
-    *,
-    mode: Mode,
-    exclude_keys: frozenset[str],
-    data_tag: str | None,
-    with_history: bool,
-    algorithm_id: str,
+    options: WriteOptions,
 ) -> bool:
     """Put the datum's samples in the place of those that its document has, and write what was changed in its metadata.
 
@@ -75,13 +68,14 @@ def update_samples(
     algorithm = "update_data"
     if not datum.live:
         return False
+    exclude_keys = options.exclude_keys
     if needed := exclude_keys & {*TIMING, *ORIENTATION}:
         datum.elog.post(algorithm, f"{', '.join(sorted(needed))} tell of the samples, and were not left out")
         exclude_keys -= needed
     excluded = exclude_keys | LINKS | {"_id", "data_tag"}
     keys = (set(datum.metadata.changed) | set(TIMING)) - excluded
     held = _unaddressed(datum, keys, algorithm)
-    written = outgoing(datum, schema, collection, mode, keys - held, algorithm, protected=PLACE)
+    written = outgoing(datum, schema, collection, options.mode, keys - held, algorithm, protected=PLACE)
     if written is None:
         return False
     held |= keys - written.fields.keys() - written.removed - written.restored  # what MongoDB cannot hold
@@ -96,11 +90,11 @@ def update_samples(
         datum.kill(algorithm, f"its samples cannot be saved: {error}")
         return False
     written.fields |= placed
-    if data_tag is not None:
-        written.fields["data_tag"] = data_tag
+    if options.data_tag is not None:
+        written.fields["data_tag"] = options.data_tag
     own = datum.metadata["_id"]
-    if with_history and (history_id := save_history(database, datum, collection, own, algorithm, algorithm_id)):
-        written.fields["history_object_id"] = history_id
+    if options.with_history and (saved := save_history(database, datum, collection, own, algorithm, options.algorithm_id)):
+        written.fields["history_object_id"] = saved
     done = _write(database, datum, collection, written, algorithm, held | exclude_keys)
     if done and "history_object_id" in written.fields:
         datum.history.reroot(collection, own)

@@ -39,6 +39,7 @@ from seisbatch.mongo.elog import Badness, ErrorLog  # noqa: E402
 from seisbatch.mongo.references import object_reference  # noqa: E402
 
 from tests.mongo_server.server import ServerError, running_server  # noqa: E402
+from tests.obspy_example import obspy_example  # noqa: E402
 
 SIDE = Path(__file__).with_name("mspass_side.py")
 MODES = ("promiscuous", "cautious", "pedantic")
@@ -129,22 +130,13 @@ def differences(found: dict[str, Any], expected: dict[str, Any], coordinates: tu
 # -- ours, read by mspasspy -------------------------------------------------------------------------------------------
 
 
-def example() -> obspy.Stream:
-    """obspy's own example: three components of BW.RJOB, without what documents do not hold."""
-    stream = obspy.read()
-    for trace in stream:
-        for key in ("back_azimuth", "inclination"):
-            del trace.stats[key]
-    return stream
-
-
 def write_ours(database: Database, folder: Path) -> dict[str, tuple[str, ObjectId, dict[str, Any]]]:
     """A database of ours: by title the collection, the ``_id``, and what is told of the datum before it is saved."""
     database.save_catalog(obspy.read_events(), mspass_pickles=True)
     database.save_inventory(obspy.read_inventory(), mspass_pickles=True)
     source = database.source.find_one({}, {"_id": True}, sort=[("time", 1)])
     assert source
-    records = example()[:2]
+    records = obspy_example()[:2]
     for trace in records:
         trace.data = np.rint(trace.data * 100).astype(np.int32)
     first = folder / "first.mseed"
@@ -174,7 +166,7 @@ def write_ours(database: Database, folder: Path) -> dict[str, tuple[str, ObjectI
     save("with a history", datum)
     for title, matrix in {"cardinal": np.eye(3), "turned": TURNED, "sheared": TURNED @ np.diag([1.0, 0.5, 2.0])}.items():
         for storage, options in {"gridfs": {}, "file": place}.items():
-            cardinal = seismogram_of(example())
+            cardinal = seismogram_of(obspy_example())
             turned = Seismogram(matrix @ cardinal.samples, dict(cardinal.metadata), tmatrix=matrix)
             save(f"Seismogram {title}, {storage}", turned, **options)
     ensemble = TimeSeriesEnsemble([one(0), one(1)])
@@ -190,7 +182,7 @@ def write_ours(database: Database, folder: Path) -> dict[str, tuple[str, ObjectI
 
 
 def one(number: int) -> TimeSeries:
-    return time_series_of(example()[number])
+    return time_series_of(obspy_example()[number])
 
 
 def epoch(chan: str) -> Any:
@@ -287,7 +279,7 @@ def motion_error(datum: Datum | None) -> float:
     """How far a Seismogram of the example is from its ground motion towards east, north and up, by ``tmatrix``."""
     if not isinstance(datum, Seismogram) or not datum.live:
         return np.inf
-    expected = np.stack([trace.data for trace in example().sort(["channel"])])
+    expected = np.stack([trace.data for trace in obspy_example().sort(["channel"])])
     return float(np.abs(np.linalg.solve(datum.tmatrix, datum.samples) - expected).max() / np.abs(expected).max())
 
 

@@ -23,6 +23,10 @@ from mspasspy.db.normalize import normalize_mseed
 from mspasspy.util import logging_helper
 from mspasspy.util.converter import Stream2Seismogram, Trace2TimeSeries
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.obspy_example import obspy_example  # noqa: E402
+
 MODES = ("promiscuous", "cautious", "pedantic")
 TARGETS = {"wf_TimeSeries": ["site", "channel", "source"], "wf_miniseed": ["site", "channel", "source"]}
 THREE = ["site", "source"]
@@ -110,7 +114,7 @@ def write(database, wanted):
 
 def write_miniseed(database, folder, links):
     """A file of three channels, indexed and normalised, and one of them read, filtered and saved."""
-    stream = traces()
+    stream = obspy_example()
     for trace in stream:
         trace.data = np.rint(trace.data * 100).astype(np.int32)
     stream.write(str(Path(folder, "day.mseed")), format="MSEED", encoding="STEIM2", reclen=512)
@@ -181,21 +185,12 @@ def write_dead(database):
     database.save_data(database.read_data(own))
 
 
-def traces():
-    """obspy's own example, without what documents do not hold."""
-    stream = obspy.read()
-    for trace in stream:
-        for key in ("response", "back_azimuth", "inclination"):
-            trace.stats.pop(key, None)
-    return stream
-
-
 def east_north_up():
-    return Stream2Seismogram(traces().sort(["channel"]), cardinal=True)
+    return Stream2Seismogram(obspy_example().sort(["channel"]), cardinal=True)
 
 
 def series(links, number=0):
-    datum = Trace2TimeSeries(traces()[number])
+    datum = Trace2TimeSeries(obspy_example()[number])
     for key, value in links.items():
         datum[key] = value
     return datum

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 import io
 import json
 import os
@@ -17,10 +18,12 @@ import numpy as np
 import obspy
 import pyarrow.parquet as pq
 import pytest
+import seisbatch
 from bson import ObjectId
 from bson.int64 import Int64
 from gridfs import GridFSBucket
 from pymongo import MongoClient
+from seisbatch.mongo import Database
 from seisbatch.mongo.catalog import save_catalog
 from seisbatch.mongo.stations import save_inventory
 
@@ -88,6 +91,7 @@ def account(out):
 def test_every_row_is_a_document_and_what_they_name_is_there(outs, load, mongo_database, tmp_path, capsys):
     tables = [outs / name for name in ("stations", "events", "windows", "ccfs")]
     assert load(*tables, options=["--out", tmp_path / "account"]) == 0
+    assert f"MongoDB's database {mongo_database.name}" in html.unescape((tmp_path / "account/report.html").read_text())
     for out in tables:
         for name in ("wf_TimeSeries", "cemetery", "ccf", "source", "channel"):
             if found := rows(out, name):
@@ -234,6 +238,22 @@ def test_objects_of_a_bucket_are_named_by_their_url(outs, load, mongo_database, 
     other = mongo_database.wf_TimeSeries.find_one({"data_tag": "windows"})
     assert other["url"].startswith("s3://waves/runs/windows/wf_TimeSeries/year=")
     assert other["format"] == "parquet"
+
+
+@pytest.mark.parametrize("samples", ["reference", "gridfs"])
+def test_data_are_read_as_the_table_has_them(outs, load, mongo_database, samples):
+    out = outs / "windows"
+    assert load(outs / "stations", out, options=["--only", "wf_TimeSeries,channel,site", "--samples", samples]) == 0
+    database = Database(mongo_database.client, mongo_database.name)
+    stream = seisbatch.read_waveforms(out, sta="ALFA", chan="BHZ")
+    ensemble = database.read_data(database.wf_TimeSeries.find({"sta": "ALFA", "chan": "BHZ"}))
+    assert len(ensemble.members) == len(stream) > 0
+    assert not ensemble.dead
+    for member in ensemble.members:
+        [trace] = [one for one in stream if one.stats.window == member.metadata["window"]
+                   and abs(one.stats.starttime.timestamp - member.starttime) < 1e-5]  # fmt: skip
+        np.testing.assert_array_equal(member.samples, trace.data)
+        assert member.metadata["channel_lat"] == pytest.approx(trace.stats.coordinates.latitude)
 
 
 def test_samples_in_gridfs_are_the_rows(outs, load, mongo_database):

@@ -16,6 +16,7 @@ from seisbatch.outcome import Missing
 
 from tests.mongo.mspass_documents import mspass_document
 from tests.mongo.test_stations import MISC
+from tests.obspy_example import obspy_example
 
 SCHEMA = load_schema()
 T0, T1, T2 = 1_000_000_000.0, 1_100_000_000.0, 1_200_000_000.0
@@ -215,7 +216,7 @@ def test_documents_of_mspass_are_linked_as_mspass_linked_them(mongo_database):
 def test_linked_data_are_normalised_sound_and_have_their_response(mongo_database, tmp_path):
     """From obspy's own example: station, event and trace."""
     save_inventory(mongo_database, MISC)
-    trace = obspy.read().select(channel="EHZ")[0]
+    trace = obspy_example().select(channel="EHZ")[0]
     origin = obspy.core.event.Origin(time=trace.stats.starttime - 4, latitude=47.0, longitude=12.0, depth=5000.0)
     save_catalog(mongo_database, obspy.core.event.Catalog([obspy.core.event.Event(origins=[origin])]))
     trace.data = trace.data.astype("int32")

@@ -32,6 +32,7 @@ from seisbatch.times import to_datetime
 
 from tests.mongo.made import seismogram
 from tests.mongo.mspass_documents import mspass_document, mspass_documents
+from tests.obspy_example import obspy_example
 
 SCHEMA = load_schema()
 START = 1251073203.0
@@ -368,7 +369,7 @@ def test_documents_of_mspass_in_gridfs(mspass_database):
     for mode in ("promiscuous", "cautious", "pedantic"):
         datum = read(mspass_database, document["_id"], mode=mode)
         np.testing.assert_array_equal(datum.samples, raw(mspass_database, document))
-        np.testing.assert_array_equal(datum.samples, obspy.read().select(channel="EHZ")[0].data)
+        np.testing.assert_array_equal(datum.samples, obspy_example().select(channel="EHZ")[0].data)
         assert dict(datum.metadata) == document | {"is_abortion": False}
         assert messages(datum) == []
 
@@ -390,7 +391,7 @@ def test_a_document_of_mspass_of_the_usual_workflow_keeps_all_it_holds(mspass_da
 def test_a_seismogram_of_mspass_in_gridfs_and_in_a_binary_file(mspass_database, tmp_path):
     """GridFS holds component after component, a file the three samples of an instant together."""
     document = mspass_document("wf_Seismogram: gridfs")
-    three = np.array([trace.data for trace in obspy.read()], dtype=np.float64)
+    three = np.array([trace.data for trace in obspy_example()], dtype=np.float64)
     for name in ("fs.files", "fs.chunks"):
         mspass_database[name].delete_many({"$or": [{"_id": document["gridfs_id"]}, {"files_id": document["gridfs_id"]}]})
     GridFSBucket(mspass_database).upload_from_stream_with_id(document["gridfs_id"], "", three.tobytes())
@@ -406,7 +407,7 @@ def test_a_seismogram_of_mspass_in_gridfs_and_in_a_binary_file(mspass_database, 
 
 
 def test_documents_of_mspass_in_files_of_binary_and_of_miniseed(mspass_database, tmp_path):
-    north, east = (obspy.read().select(channel=code)[0] for code in ("EHN", "EHE"))
+    north, east = (obspy_example().select(channel=code)[0] for code in ("EHN", "EHE"))
     (tmp_path / "wf.bin").write_bytes(north.data.astype(np.float64).tobytes())
     east.write(tmp_path / "wf.mseed", format="MSEED")
     size = (tmp_path / "wf.mseed").stat().st_size
@@ -421,7 +422,7 @@ def test_documents_of_mspass_in_files_of_binary_and_of_miniseed(mspass_database,
 
 def test_wf_miniseed_of_mspass_with_a_file_of_obspy(mspass_database, tmp_path):
     document = mspass_document(MINISEED_TITLE)
-    trace = obspy.read().select(channel="EHZ")[0]
+    trace = obspy_example().select(channel="EHZ")[0]
     trace.data = np.round(trace.data).astype(np.int32)
     other = trace.copy()
     other.stats.station = "FUR"

@@ -21,6 +21,7 @@ from seisbatch.mongo.references import object_reference
 
 from tests.mongo.made import SAMPLES, START, in_database, seismogram, series
 from tests.mongo.mspass_documents import bson_types, mspass_document
+from tests.obspy_example import obspy_example
 
 
 def gridfs_bytes(database, document):
@@ -547,7 +548,7 @@ def test_values_that_cannot_be_copied_compared_told_or_nested_end_no_save(databa
 
 
 def test_a_trace_that_is_no_datum_is_buried_and_the_others_of_its_stream_saved(database):
-    stream = obspy.read()
+    stream = obspy_example()
     stream[1].data = np.ma.masked_less(stream[1].data, 0)
     stream[2].data = stream[2].data * 1j
     told = database.save_data(stream)

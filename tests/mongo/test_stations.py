@@ -15,6 +15,7 @@ from seisbatch.mongo.stations import read_response, save_inventory
 from seisbatch.outcome import Corrupt, Missing, Outcome, guard
 
 from tests.mongo.mspass_documents import bson_types, mspass_document
+from tests.obspy_example import obspy_example
 
 OBSPY = Path(obspy.__path__[0])
 STATIONXML = OBSPY / "io/stationxml/tests/data"
@@ -100,7 +101,7 @@ def test_values_and_responses_are_those_of_obspy(file, mongo_database):
 
 def test_a_response_read_back_is_taken_off_a_trace_as_obspy_does_it(mongo_database):
     save_inventory(mongo_database, MISC)
-    stream = obspy.read()
+    stream = obspy_example()
     document = mongo_database.channel.find_one({"sta": "RJOB", "chan": "EHZ", "starttime": {"$gt": 1.19e9}})
     ours, obspys = (stream.select(channel="EHZ")[0].copy() for _ in range(2))
     ours.remove_response(read_response(document))

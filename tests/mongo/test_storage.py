@@ -17,6 +17,7 @@ from seisbatch.mongo.storage import append_file, put_gridfs, read_samples
 from seisbatch.outcome import Corrupt, Missing, Rejected
 
 from tests.mongo.mspass_documents import mspass_document
+from tests.obspy_example import obspy_example
 
 ONE = np.random.default_rng(0).normal(size=70_000)
 THREE = np.random.default_rng(1).normal(size=(3, 41))
@@ -92,7 +93,7 @@ def test_samples_that_mspass_wrote(mongo_database, bucket):
     document = mspass_document("wf_TimeSeries: storage_mode gridfs, straight after save_data")
     for collection in ("fs.files", "fs.chunks"):
         mongo_database[collection].insert_one(mspass_document(collection))
-    (trace,) = obspy.read().select(channel="EHZ")
+    (trace,) = obspy_example().select(channel="EHZ")
     samples = read_samples(bucket, document)
     np.testing.assert_array_equal(samples, trace.data)
     assert (trace.stats.starttime.timestamp, trace.stats.station) == (document["starttime"], document["sta"])

@@ -239,6 +239,7 @@ class App:
             planned=plan.planned,
             max_bad_fraction=self.max_bad_fraction,
             plot=plot,
+            documents=documents,
         )
         manifest = write_report(store, facts, written)
         n_documents = sum(told["documents"] for told in (documents or {"collections": {}})["collections"].values())

@@ -45,6 +45,10 @@ class Channel(NamedTuple):
         return self.chan[-1]
 
 
+STAND_IN = "AAA"
+"""A channel code where there is none to check: the other codes are checked with it."""
+
+
 def channel(net: str, sta: str, loc: str, chan: str) -> Channel:
     """A channel from codes as archives and headers write them: padding goes, ``--`` is the empty location.
 

@@ -14,7 +14,7 @@ import obspy
 from lxml import etree
 
 from seisbatch.acquire.stationxml import BEFORE_ALL, check_dates, epoch_id, parse_document
-from seisbatch.names import Channel, channel
+from seisbatch.names import STAND_IN, Channel, channel
 from seisbatch.outcome import Corrupt
 from seisbatch.times import from_datetime, to_datetime
 
@@ -57,7 +57,7 @@ def read_inventory(data: Any) -> Inventory:
 def _read_station(root: Any, network: Any, station: Any, found: Inventory, seen: set[str]) -> None:
     net, sta = (network.get("code") or "").strip(), (station.get("code") or "").strip()
     try:
-        channel(net, sta, "", "XXX")
+        channel(net, sta, "", STAND_IN)
         site = {"site_id": _unique(f"{net}.{sta}", station), "net": net, "sta": sta, **_epoch(station)}
         site["name"] = station.findtext("{*}Site/{*}Name")
     except ValueError as error:

@@ -13,7 +13,7 @@ from typing import Any
 import obspy
 from lxml import etree
 
-from seisbatch.names import Channel, channel
+from seisbatch.names import STAND_IN, Channel, channel
 from seisbatch.outcome import Corrupt
 from seisbatch.times import to_datetime
 
@@ -97,7 +97,7 @@ def _epochs(inventory: Any) -> Iterator[ChannelEpoch]:
         for station in network:
             codes = network.code or "", station.code or ""
             with suppress(ValueError):
-                name = channel(*codes, "", "XXX")._replace(chan="")
+                name = channel(*codes, "", STAND_IN)._replace(chan="")
                 yield ChannelEpoch(name, *_span(station), *_place(station))
             for item in station:
                 try:

@@ -18,12 +18,12 @@ from seisbatch.mongo.load_documents import LoadSettings, table_rows, tombstone_i
 from seisbatch.mongo.normalising_documents import NORMALISING, normalising_documents
 from seisbatch.mongo.storage import GRIDFS
 from seisbatch.mongo.table_documents import FLAT, Output
+from seisbatch.mongo.values import told_problems
 from seisbatch.outcome import Outcome, Result, UnitError
 from seisbatch.schema import CEMETERY, OUTCOMES, WF_TIME_SERIES
 from seisbatch.steps.batches import OutcomeRow, unit_row
 
 CHECK_ROWS = 2000
-SHOWN_NOTES = 3
 
 Lost = tuple[Outcome, str]
 NOT_THERE: Lost = (Outcome.FAILED, "the server does not have its document")
@@ -53,8 +53,7 @@ class Account:
         if self.lost:
             outcome, reason = next(iter(self.lost.values()))
             return Result(None, outcome, f"{len(self.lost)} of {self.rows} rows: {reason}", seconds)
-        more = f"; and {len(self.notes) - SHOWN_NOTES} more" if len(self.notes) > SHOWN_NOTES else ""
-        return Result(None, Outcome.OK, "; ".join(self.notes[:SHOWN_NOTES]) + more, seconds)
+        return Result(None, Outcome.OK, told_problems(self.notes), seconds)
 
 
 def check_documents(settings: LoadSettings, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

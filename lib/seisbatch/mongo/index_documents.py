@@ -14,7 +14,7 @@ from seisbatch.acquire.objects import check_key
 from seisbatch.mongo.connect import Document, MongoSettings, connected, held
 from seisbatch.mongo.station_documents import channel_of
 from seisbatch.mongo.values import Values, wrongly_typed
-from seisbatch.names import Channel, ChannelPatterns, channel
+from seisbatch.names import STAND_IN, Channel, ChannelPatterns, channel
 from seisbatch.outcome import Corrupt, Outcome, RunError
 from seisbatch.schema import INDEX, WF_MINISEED
 from seisbatch.steps.index_table import OpenedIndex, Pieces, channel_days_of, no_object_of, problem
@@ -151,7 +151,7 @@ def _object(document: Document) -> dict[str, Any]:
     values = Values(OBJECTS, document)
     codes = {code: values.text(code) for code in Channel._fields}
     try:
-        name = channel(codes["net"] or "", codes["sta"] or "", codes["loc"] or "", codes["chan"] or "XXX")
+        name = channel(codes["net"] or "", codes["sta"] or "", codes["loc"] or "", codes["chan"] or STAND_IN)
     except ValueError as error:
         raise values.wrong(str(error)) from None
     several = codes["chan"] is None

@@ -18,6 +18,7 @@ from seisbatch.mongo.documents import object_id, write_documents
 from seisbatch.mongo.epoch_ids import EpochIds
 from seisbatch.mongo.gridfs_bulk import GridFSWriter
 from seisbatch.mongo.normalising_documents import NORMALISING, normalising_documents
+from seisbatch.mongo.outgoing import PLACE
 from seisbatch.mongo.storage import GRIDFS
 from seisbatch.mongo.table_documents import FLAT, Output, Place, log_entry
 from seisbatch.names import Channel
@@ -153,7 +154,7 @@ def _references(epochs: EpochIds, batch: pa.RecordBatch) -> Columns:
     return {name: pa.array([None if one is None else str(one) for one in found], pa.string()) for name, found in ids.items()}
 
 
-_ELSEWHERE = ("dir", "dfile", "url", "foff", "nbytes", "format", "row_group", "row")
+_ELSEWHERE = PLACE - {"storage_mode", "gridfs_id", "row_id"}
 
 
 def _in_gridfs(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from seisbatch.mongo.connect import Document
-
-MSEED, PARQUET = "mseed", "parquet"
+from seisbatch.mongo.objects import MSEED, PARQUET
+from seisbatch.mongo.storage import FILE, URL
 
 
 def object_reference(url: str, offset: int, n_bytes: int) -> Document:
@@ -19,9 +19,9 @@ def object_reference(url: str, offset: int, n_bytes: int) -> Document:
         raise ValueError(f"foff {offset} and nbytes {n_bytes} are no place in an object")
     place = {"foff": offset, "nbytes": n_bytes, "format": MSEED}
     if url.startswith("s3://"):
-        return {"storage_mode": "url", "url": url} | place
+        return {"storage_mode": URL, "url": url} | place
     path = Path(url).expanduser().absolute()
-    return {"storage_mode": "file", "dir": str(path.parent), "dfile": path.name} | place
+    return {"storage_mode": FILE, "dir": str(path.parent), "dfile": path.name} | place
 
 
 def row_reference(url: str, row_group: int, row: int, row_id: str) -> Document:
@@ -29,7 +29,7 @@ def row_reference(url: str, row_group: int, row: int, row_id: str) -> Document:
     if not url.startswith("s3://"):
         url = Path(url).expanduser().absolute().as_uri()
     return {
-        "storage_mode": "url",
+        "storage_mode": URL,
         "url": url,
         "format": PARQUET,
         "row_group": row_group,

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from seisbatch.acquire.objects import open_store
 from seisbatch.acquire.travel_times import LONGEST_SECONDS
 from seisbatch.config import OptionError
-from seisbatch.names import channel
+from seisbatch.names import STAND_IN, channel
 from seisbatch.options import CutWindows
 from seisbatch.outcome import RunError, UnitError
 from seisbatch.plan.sources import read_sources, source_selection
@@ -166,7 +166,7 @@ def _arrival(arrival: dict[str, Any], from_ns: int, to_ns: int) -> dict[str, Any
     time = arrival["time"]
     anchor_ns = from_datetime(time) if isinstance(time, dt.datetime) else parse_instant(str(time))
     loc, chan = arrival.get("loc"), arrival.get("chan") or None
-    name = channel(str(arrival["net"]), str(arrival["sta"]), loc or "", chan or "XXX")
+    name = channel(str(arrival["net"]), str(arrival["sta"]), loc or "", chan or STAND_IN)
     phase = str(arrival.get("phase") or "arrival")
     source_id = arrival.get("source_id")
     words = [window_label(anchor_ns), phase, *([str(source_id)] if source_id else [])]

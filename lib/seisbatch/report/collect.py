@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,8 @@ class RunFacts:
     max_bad_fraction: float
     plot: str | None = None
     """Which waveforms the page shows."""
+    documents: Mapping[str, Any] | None = None
+    """What was written to MongoDB: the database, and by collection the documents and how many are new."""
 
 
 def read_outcomes(store: Store) -> pa.Table:
@@ -133,6 +135,7 @@ def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str,
         written=[
             *((name, f"{store.settings.root}/{name}", table["files"], table["rows"]) for name, table in tables.items()),
             *((name, f"{store.settings.root}/{name}", told["files"], None) for name, told in objects.items()),
+            *_documents(facts.documents),
         ],
     )
     store.put(REPORT_KEY, render(page).encode())
@@ -223,6 +226,15 @@ def _units(outcomes: pa.Table) -> list[UnitRow]:
         )
         for row in outcomes.slice(0, LISTED_UNITS).to_pylist()
     ]
+
+
+def _documents(documents: Mapping[str, Any] | None) -> Iterator[tuple[str, str, None, int]]:
+    """What was written to MongoDB, as the page's table of what was written has it."""
+    if not documents:
+        return
+    for name, told in documents["collections"].items():
+        where = f"MongoDB's database {documents['database']}: documents, {told['new']:,} of them new"
+        yield name, where, None, told["documents"]
 
 
 def _totals(outcomes: pa.Table, seconds: float) -> list[tuple[str, str]]:

@@ -53,7 +53,7 @@ class RunReport:
 
     ``parameters``: option, value, comment. ``counts``: kind of unit, outcome, reason, number. ``planned``: units by kind.
     ``stations``: NET.STA, latitude, longitude. ``paths``: two NET.STA and the CCFs between them. ``written``: table (or
-    folder of objects), place, files, rows (None where it is no table).
+    folder of objects, or collection), place, files, rows (None where it has none).
     """
 
     job: str
@@ -75,7 +75,7 @@ class RunReport:
     slowest: Sequence[UnitRow]
     worst: Sequence[UnitRow]
     totals: Sequence[tuple[str, str]]
-    written: Sequence[tuple[str, str, int, int | None]]
+    written: Sequence[tuple[str, str, int | None, int | None]]
 
 
 _STYLE = """
@@ -123,7 +123,10 @@ def render(report: RunReport) -> str:
         "<h2>Written</h2>",
         _table(
             ("Table", "Where", "#Files", "#Rows"),
-            ((name, _id(where), _n(files), "" if rows is None else _n(rows)) for name, where, files, rows in report.written),
+            (
+                (name, _id(where), *("" if number is None else _n(number) for number in numbers))
+                for name, where, *numbers in report.written
+            ),
         ),
         "<h2>Outcomes</h2>",
         _outcomes(report.counts),

@@ -37,7 +37,7 @@ WF = WF_TIME_SERIES.name
 N_ROWS, FILE_ROWS = 100_000, 1000
 N_SEGMENTS, SEGMENT_SAMPLES = 250, 100_000
 RATE = 100.0
-RUNS = 3
+RUNS = 7
 
 
 @contextmanager
@@ -153,6 +153,7 @@ def samples(client: MongoClient[dict[str, Any]], uri: str, folder: Path) -> list
         for _ in range(N_SEGMENTS):
             bucket.upload_from_stream("", body)
 
+    write(), upload()  # warms up
     seconds: dict[str, list[float]] = {"ours": [], "theirs": []}
     for _ in range(RUNS):
         for name, database in (("theirs", theirs), ("ours", ours)):

@@ -51,6 +51,19 @@ def test_putting_again_changes_nothing_and_mends_what_is_not_whole(put, mongo_da
     assert contents(mongo_database) == first
 
 
+def test_chunks_of_a_try_that_was_broken_before_their_files_are_put_again(put, mongo_database):
+    samples = {"a": np.arange(3.0 * IN_A_CHUNK), "b": np.ones(7)}
+    put(samples)
+    first = contents(mongo_database)
+    mongo_database["fs.files"].delete_many({})
+    mongo_database["fs.chunks"].delete_many({"n": 1})
+    mongo_database["fs.chunks"].update_one({"n": 2}, {"$set": {"data": b"half"}})
+    put(samples)
+    chunks = [{**one, "data": bytes(one["data"])} for one in contents(mongo_database)[1]]
+    assert chunks == first[1]
+    np.testing.assert_array_equal(read(mongo_database, gridfs_id("a")), samples["a"])
+
+
 def test_fewer_samples_leave_nothing_of_those_before(put, mongo_database):
     put({"a": np.arange(3.0 * IN_A_CHUNK)})
     own = put({"a": np.arange(5.0)})["a"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 from py4j.protocol import Py4JJavaError
@@ -13,6 +14,8 @@ from seisbatch.mongo.connect import ANSWERS_WITHIN_MS, MongoSettings
 from seisbatch.outcome import RunError
 from seisbatch.schema import CCF, CHANNEL, STACK
 
+log = logging.getLogger("seisbatch")
+
 BATCH = {CHANNEL.name: 16, CCF.name: 64, STACK.name: 64}
 """Documents that a task sends at once, where they are large; a task holds them."""
 MANY = 1000
@@ -20,6 +23,7 @@ MANY = 1000
 _ERROR = re.compile(r"com\.mongodb\.(?:\w+\.)*(\w+): ([^\n]*)")
 _NO_ANSWER = re.compile(r"MongoTimeoutException|MongoSocket\w*|MongoNodeIsRecovering\w*|MongoNotPrimary\w*")
 _SEEN_FROM_HERE = re.compile(r"\. Client view of cluster state.*|, full error.*")
+_DUPLICATE = re.compile(r"\bE11000\b|\bcode=11000\b")
 _PYTHON = re.compile(r"^(?:seisbatch\.outcome\.)?RunError: ", re.MULTILINE)
 
 
@@ -45,24 +49,30 @@ def write_documents(
 ) -> None:
     """Write documents as columns, each under its ``_id``: what one that is there holds besides stays.
 
-    Where they are ``all_new`` they are put there whole, in less time; one that a try before this put there is put there again.
+    Where they are ``all_new`` they are inserted, in less time; where one turns out to be there, put there by a task that was tried
+    before or by another row, all are written again.
 
     The URI is an option of the write alone: options are in no plan, and in none of Spark's own settings.
     Raises PyMongoError for what MongoDB refused, RunError where Spark does not have the connector.
     """
+    operations = ("insert", "replace") if all_new else ("update",)
     options = {
         "connection.uri": connector_uri(settings.uri, connections),
         "database": settings.database,
         "collection": collection,
-        "operationtype": "replace" if all_new else "update",
         "convertjson": "objectOrArrayOnly",
         "ignorenullvalues": "true",
         "maxbatchsize": str(BATCH.get(collection, MANY)),
     }
-    try:
-        frame.write.format("mongodb").mode("append").options(**options).save()
-    except (PySparkException, Py4JJavaError) as error:
-        raise _told(error) from None
+    for operation in operations:
+        try:
+            frame.write.format("mongodb").mode("append").options(**options, operationtype=operation).save()
+        except (PySparkException, Py4JJavaError) as error:
+            if operation == operations[-1] or not _DUPLICATE.search(str(error)):
+                raise _told(error) from None
+            log.info("%s: documents are there already; all are written again", collection)
+        else:
+            return
 
 
 def _told(error: Exception) -> Exception:

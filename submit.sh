@@ -93,8 +93,12 @@ run_job() {
   if writes_to_mongodb "$job" "${options[@]+"${options[@]}"}"; then
     local jars
     jars=$("$python" "$here/conf/jars/fetch.py" "$here/conf/jars/mongo-spark" "$build/jars") || exit
-    # documents pass through Java, unlike samples: it is worth compiling
-    ours+=(--jars "$jars" --conf "spark.driver.extraJavaOptions=-Duser.timezone=UTC -XX:+UseSerialGC")
+    ours+=(--jars "$jars")
+    # documents pass through Java, unlike samples: where there are many of them it is worth compiling
+    case " ${options[*]+"${options[*]}"} " in
+      *" --samples gridfs "* | *" --samples=gridfs "*) ;;
+      *) ours+=(--conf "spark.driver.extraJavaOptions=-Duser.timezone=UTC -XX:+UseSerialGC") ;;
+    esac
   fi
   case $master in
     local*) export SPARK_LOCAL_IP=127.0.0.1 ;;

@@ -20,10 +20,21 @@ def _bytes(value: Any) -> Any:
     return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
 
 
+def _numbers(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(float(word) for word in value.split(","))
+    except ValueError:
+        raise ValueError(f"{value!r} is no list of numbers: write them with commas between") from None
+
+
 AutoText = Annotated[str | None, _word_is_none("auto")]
 AutoDay = Annotated[str | None, _word_is_none("auto")]
 AutoCount = Annotated[Annotated[int, Field(gt=0)] | None, _word_is_none("auto")]
 AutoRate = Annotated[Annotated[float, Field(gt=0)] | None, _word_is_none("auto")]
+NoRate = Annotated[Annotated[float, Field(gt=0)] | None, _word_is_none("none")]
+NoNumbers = Annotated[tuple[float, ...] | None, BeforeValidator(_numbers), _word_is_none("none")]
 NoText = Annotated[str | None, _word_is_none("none")]
 AllText = Annotated[str | None, _word_is_none("all")]
 NoLimit = Annotated[float | None, _word_is_none("none")]
@@ -198,6 +209,36 @@ class CutWindows(IndexedOptions, EventOptions, RunOptions, SinkOptions):
     plot: Plot
 
 
+class RemoveResponse(IndexedOptions, RunOptions, SinkOptions):
+    """Options of remove_response."""
+
+    waveforms: NoText
+    request: NoText
+    start: AutoDay
+    days: AutoCount
+    end: AutoDay
+    channels: Annotated[str, Field(min_length=1)]
+    window_start: AutoText
+    window_end: AutoText
+    units: Literal["disp", "vel", "acc"]
+    pre_filt: NoNumbers
+    water_level: Limit
+    taper: Annotated[float, Field(ge=0, le=1)]
+    zero_mean: bool
+    precision: Literal["float32", "float64"]
+    bandpass: NoNumbers
+    highpass: NoRate
+    lowpass: NoRate
+    notch: NoRate
+    notch_quality: Positive
+    corners: Annotated[int, Field(ge=1, le=20)]
+    zero_phase: bool
+    sampling_rate: NoRate
+    data_tag: DataTag
+    format: Literal["parquet", "mseed", "sac"]
+    plot: Plot
+
+
 class ExportWaveforms(OutputOptions, SmallRunOptions):
     """Options of export_waveforms."""
 
@@ -237,6 +278,7 @@ JOBS: dict[str, type[Options]] = {
     "cross_correlate": CrossCorrelate,
     "stack_ccfs": StackCcfs,
     "cut_windows": CutWindows,
+    "remove_response": RemoveResponse,
     "load_stations": LoadStations,
     "index_archive": IndexArchive,
     "load_catalog": LoadCatalog,

@@ -6,12 +6,12 @@ import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
-from seisbatch import sample
 from seisbatch.acquire.objects import StoreSettings
 from seisbatch.archives import ARCHIVES
-from seisbatch.config import OptionError, day_range
+from seisbatch.config import OptionError
 from seisbatch.names import ChannelPatterns
 from seisbatch.options import NOT_PARAMETERS, CrossCorrelate
+from seisbatch.plan.days import days_of
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.memory import MemoryNeeds, tile_side
 from seisbatch.plan.stores import archive_stations, archive_store, index_table, layout_of, out_store, with_places
@@ -21,7 +21,7 @@ from seisbatch.steps.index_table import IndexPlace
 from seisbatch.steps.pairs import PairSelection, pair_selection
 from seisbatch.steps.spectra import SpectraSettings, ahead_bytes
 from seisbatch.steps.stations import Stations
-from seisbatch.times import days_from, parse_day
+from seisbatch.times import days_from
 
 RESULT_VERSION = 1
 """Raised whenever the same parameters give other numbers than before, so that results never mix."""
@@ -107,7 +107,7 @@ class CorrelationRun(RunIdentity):
 
 def correlation_run(options: CrossCorrelate) -> CorrelationRun:
     """Resolve the options of cross_correlate; OptionError where they do not go together."""
-    start, end = _dates(options)
+    start, end = days_of(options.archive, options.start, options.days, options.end)
     try:
         patterns = ChannelPatterns(options.channels)
         if (
@@ -159,27 +159,6 @@ def correlation_run(options: CrossCorrelate) -> CorrelationRun:
         memory=options.memory,
         parameters=parameters,
     )
-
-
-def _dates(options: CrossCorrelate) -> tuple[dt.date, dt.date]:
-    days = options.days
-    try:
-        end = parse_day(options.end) if options.end else None
-        if options.start:
-            start = parse_day(options.start)
-        elif options.archive == "sample":
-            start = sample.DAYS[0]
-            days = days or (None if end else len(sample.DAYS))
-        else:
-            raise OptionError(f"--archive {options.archive} needs --start, such as --start 2022-01-02")
-    except OptionError:
-        raise
-    except ValueError as error:
-        raise OptionError(str(error)) from None
-    try:
-        return day_range(start, days, end)
-    except OverflowError:
-        raise OptionError(f"--days {days}: there are not so many days after {start}") from None
 
 
 def _pair_lines(pairs: str) -> list[str]:

@@ -34,7 +34,7 @@ from seisbatch.schema import (
     WF_TIME_SERIES,
 )
 from seisbatch.sinks.dataset import table_dataset
-from seisbatch.steps.batches import MINISEED, miniseed_key
+from seisbatch.steps.batches import MINISEED, WAVEFORMS, miniseed_key
 from seisbatch.steps.export_files import EXPORT
 
 REPORT_KEY = "report.html"
@@ -43,7 +43,7 @@ FILE_KINDS = ("tile", "source-group", "batch")
 BESIDE = (CEMETERY, SITE, RESPONSE)
 """Tables whose files are named as those of the table that they are written with."""
 ALL = (CCF, STACK, INDEX, WF_MINISEED, SOURCE, CHANNEL, WF_TIME_SERIES, EXPORTS, *BESIDE)
-OBJECTS = (MINISEED, EXPORT)
+OBJECTS = (MINISEED, EXPORT, WAVEFORMS)
 """Folders of objects that stand beside the tables."""
 READING_KINDS = ("channel-day", "window", "file", "event", "object", "catalogue", "station-file")
 LISTED_UNITS = 12
@@ -99,6 +99,8 @@ def remove_strangers(store: Store, outcomes: pa.Table) -> None:
     objects = {miniseed_key(key.removesuffix(".parquet")) for key in beside}
     if exports := table_dataset(store.settings, EXPORTS):
         objects.update(exports.to_table(columns=["s3key"])["s3key"].to_pylist())
+    if any(store.list(f"{WAVEFORMS}/")) and (segments := table_dataset(store.settings, WF_TIME_SERIES)):
+        objects.update(pc.unique(segments.to_table(columns=["dfile"])["dfile"]).to_pylist())
     for folder in OBJECTS:
         store.delete([key for key, _ in store.list(f"{folder}/") if key not in objects])
 

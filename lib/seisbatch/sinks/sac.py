@@ -15,11 +15,18 @@ from obspy import UTCDateTime
 from obspy.io.sac import SACTrace
 
 from seisbatch.names import Channel
+from seisbatch.outcome import Corrupt
 from seisbatch.process.segments import Segment
 from seisbatch.times import SECOND_NS, from_datetime
 
 MILLISECOND_NS = 1_000_000
 CODE_LENGTH, EVENT_LENGTH = 8, 16
+
+_QUANTITIES = {
+    "m": {"idep": "idisp", "kuser0": "m"},
+    "m/s": {"idep": "ivel", "kuser0": "m/s"},
+    "m/s**2": {"idep": "iacc", "kuser0": "m/s**2"},
+}
 
 Row = Mapping[str, Any]
 
@@ -29,7 +36,8 @@ def sac_bytes(row: Row, name: Channel, segment: Segment, epoch: Row | None) -> b
 
     The reference time is the event's origin time where that is known, which ``o`` is relative to like ``b`` and ``a``, the
     arrival; else the time of the first sample. Elevations and depths of stations are in m, of events in km. Distances and
-    azimuths are on the WGS84 ellipsoid. Where the event's name is longer than SAC's sixteen characters, its end stands there.
+    azimuths are on the WGS84 ellipsoid. Of ground motion ``idep`` says which, and ``kuser0`` its units: those of SI, where SAC's
+    own programs take nm. Where the event's name is longer than SAC's sixteen characters, its end stands there.
     """
     origin_ns = None if row["source_time"] is None else from_datetime(row["source_time"])
     zero_ns = segment.start_ns if origin_ns is None else origin_ns
@@ -51,7 +59,7 @@ def sac_bytes(row: Row, name: Channel, segment: Segment, epoch: Row | None) -> b
         **{"evla": row["source_lat"], "evlo": row["source_lon"], "evdp": row["source_depth"], "mag": row["magnitude"]},
         "kevnm": _text(row["source_id"], EVENT_LENGTH, end=True),
         "lcalda": True,
-        "idep": "iunkn",
+        **_QUANTITIES.get(row["units"], {"idep": "iunkn"}),
     }
     if row["arrival"] is not None:
         headers |= {"a": since(from_datetime(row["arrival"])), "ka": _text(row["phase"], CODE_LENGTH)}
@@ -61,6 +69,16 @@ def sac_bytes(row: Row, name: Channel, segment: Segment, epoch: Row | None) -> b
     file = io.BytesIO()
     SACTrace(data=segment.samples.astype(np.float32), **known).write(file)
     return file.getvalue()
+
+
+def read_sac(data: Any) -> Segment:
+    """The samples of a SAC file as a segment, its start to the microsecond; Corrupt where it is none."""
+    try:
+        trace = SACTrace.read(io.BytesIO(bytes(data)))
+        start_ns, rate, samples = (trace.reftime + trace.b).ns, 1 / trace.delta, trace.data
+    except Exception as error:  # obspy raises several kinds for what is not SAC
+        raise Corrupt(f"not SAC: {type(error).__name__}: {error}"[:300]) from None
+    return Segment(start_ns, rate, samples)
 
 
 def _metres(km: float | None) -> float | None:

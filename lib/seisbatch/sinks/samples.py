@@ -9,6 +9,7 @@ from seisbatch.acquire.miniseed import decode
 from seisbatch.acquire.objects import Store
 from seisbatch.outcome import Corrupt, UnitError
 from seisbatch.process.segments import Segment
+from seisbatch.sinks.sac import read_sac
 from seisbatch.times import SECOND_NS, from_datetime
 
 READ_BYTES = 16_000_000
@@ -17,6 +18,8 @@ READ_ROWS = 4096
 GAP_BYTES = 65_536
 """What stands between two segments and is less than this is read with them: another request would take longer."""
 TOLERANCE_NS = 1_000_000
+MINISEED, SAC = "miniseed", "sac"
+"""What samples are encoded as."""
 
 Row = Mapping[str, Any]
 Records = bytes | UnitError
@@ -85,11 +88,14 @@ def segment_of(row: Row, records: Records) -> Segment:
     """
     if isinstance(records, UnitError):
         raise records
-    if row["encoding"] != "miniseed":
-        raise Corrupt(f"samples are encoded as {row['encoding']}, not as miniseed")
+    if row["encoding"] not in (MINISEED, SAC):
+        raise Corrupt(f"samples are encoded as {row['encoding']}, not as {MINISEED} or {SAC}")
     if not row["sampling_rate"] > 0:
         raise Corrupt(f"a sampling rate of {row['sampling_rate']} Hz")
-    segments = [segment for of_channel in decode(records).values() for segment in of_channel]
+    if row["encoding"] == SAC:
+        segments = [read_sac(records)]
+    else:
+        segments = [segment for of_channel in decode(records).values() for segment in of_channel]
     start_ns = from_datetime(row["starttime"])
     tolerance = max(TOLERANCE_NS, round(0.5 * SECOND_NS / row["sampling_rate"]))
     if len(segments) != 1 or len(segments[0].samples) != row["npts"] or abs(segments[0].start_ns - start_ns) > tolerance:

@@ -27,6 +27,8 @@ WRITE_BYTES = 4_000_000
 """Rows that are held before they are handed to the file."""
 MINISEED = "miniseed"
 """Folder of the objects of miniSEED, beside those of the tables."""
+WAVEFORMS = "waveforms"
+"""Folder of objects under an archive's own keys."""
 IN_FLIGHT = 32
 """Objects that are looked for at a time."""
 

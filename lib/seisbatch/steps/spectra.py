@@ -78,14 +78,14 @@ def write_spectra(settings: SpectraSettings, batches: Iterator[pa.RecordBatch]) 
     parts = [part_of(row, holds) for block in pending for row in block["channel_days"]]
     once = [part for part, _ in itertools.groupby(parts)]
     with archive.fetch_ahead(once, max_bytes=settings.ahead_bytes, max_in_flight=MAX_AHEAD_OBJECTS) as fetched:
-        bodies = _each(parts, fetched)
+        bodies = bodies_of(parts, fetched)
         for block in pending:
             outcomes = _write_block(settings, out, block, bodies)
             give_back()
             yield _outcomes(settings, block["date"], outcomes)
 
 
-def _each(parts: Sequence[Part], fetched: Iterator[tuple[str, Any]]) -> Iterator[tuple[Any, int]]:
+def bodies_of(parts: Sequence[Part], fetched: Iterator[tuple[str, Any]]) -> Iterator[tuple[Any, int]]:
     """The body of each part, and the bytes that were fetched for it: none, where those of the part before serve again."""
     for _, same in itertools.groupby(parts):
         _, body = next(fetched)
@@ -180,7 +180,7 @@ def _channel_day(settings: SpectraSettings, row: Mapping[str, Any], date: dt.dat
     if isinstance(body, UnitError):
         raise body
     name = Channel(row["net"], row["sta"], row["loc"], row["chan"])
-    segments, notes = _segments_of(body, name, ARCHIVES[settings.layout].HOLDS)
+    segments, notes = segments_of(body, name, ARCHIVES[settings.layout].HOLDS)
     day_ns = day_start_ns(date)
     try:
         day = assemble(segments, day_ns, max_fill=settings.preprocessing.max_fill)
@@ -194,7 +194,8 @@ def _channel_day(settings: SpectraSettings, row: Mapping[str, Any], date: dt.dat
     return ChannelDaySpectra(windows, lat, lon, [*notes, *_notes(day.counts, windows), *note])
 
 
-def _segments_of(body: Any, name: Channel, holds: str) -> tuple[list[Segment], list[str]]:
+def segments_of(body: Any, name: Channel, holds: str) -> tuple[list[Segment], list[str]]:
+    """The segments of a channel in the bytes of an object of an archive, and remarks; UnitError where it has none."""
     if holds == "channel-day":
         return select_channel(decode(body), name)
     decoded = decode(body, lambda other: other == name)

@@ -1,0 +1,231 @@
+"""A run of remove_response: options resolved to samples and to what becomes of them, and its plan of channel-days."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F  # noqa: N812
+
+from seisbatch.acquire.objects import StoreSettings
+from seisbatch.archives import ARCHIVES
+from seisbatch.config import OptionError
+from seisbatch.names import Channel, ChannelPatterns
+from seisbatch.options import NOT_PARAMETERS, RemoveResponse
+from seisbatch.plan.days import days_of
+from seisbatch.plan.identity import RunIdentity
+from seisbatch.plan.stores import archive_stations, archive_store, index_table, layout_of, out_store, with_places
+from seisbatch.plan.units import BatchPlan, Units
+from seisbatch.process.filters import Filters
+from seisbatch.process.response import Removal
+from seisbatch.report.waveforms import parse_plot
+from seisbatch.steps.ground_motion import Motion, SpanNs
+from seisbatch.steps.index_table import IndexPlace
+from seisbatch.steps.motion import write_motion
+from seisbatch.steps.motion_objects import MotionSettings
+from seisbatch.steps.spectra import ahead_bytes
+from seisbatch.steps.stations import Stations
+from seisbatch.times import DAY_NS, DAY_SECONDS, days_from, parse_instant, to_datetime
+
+if TYPE_CHECKING:
+    from seisbatch.app import App
+
+RESULT_VERSION = 1
+BATCH_SAMPLES = 64_000_000
+"""Samples of a batch: some 256 MB of float32."""
+LEAST_SAMPLES = 125_000
+"""What a channel-day counts at least: a batch has no more than some 500 of them."""
+USUAL_RATE = 100.0
+"""Where neither an index nor a listing tells a channel-day's size."""
+
+CHANNEL = list(Channel._fields)
+Step = Callable[[MotionSettings, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionRun(RunIdentity):
+    """Everything that a run of remove_response does, resolved from its options."""
+
+    job = "remove_response"
+
+    options: RemoveResponse
+    is_sample: bool
+    layout: str
+    archive: StoreSettings
+    stations: Stations
+    index_table: IndexPlace | None
+    start: dt.date
+    end: dt.date
+    span: SpanNs | None
+    of_samples: Motion
+
+    @property
+    def source(self) -> str:
+        """Where the data come from: results of other places never mix."""
+        return self.archive.place
+
+    @property
+    def channels(self) -> str:
+        """Patterns of the channels that are wanted."""
+        return self.options.channels
+
+    @property
+    def step(self) -> Step:
+        """What is done with a batch."""
+        return write_motion
+
+    @property
+    def motion(self) -> MotionSettings:
+        """Settings of that step."""
+        return MotionSettings(
+            **self.names,
+            archive=self.archive,
+            layout=self.layout,
+            stations=self.stations,
+            motion=self.of_samples,
+            span=self.span,
+            to=self.options.format,
+            data_tag=self.options.data_tag,
+            ahead_bytes=ahead_bytes(self.options.memory),
+        )
+
+
+def motion_run(options: RemoveResponse) -> MotionRun:
+    """Resolve the options of remove_response; OptionError where they do not go together."""
+    layout = layout_of(options)
+    try:
+        patterns = ChannelPatterns(options.channels)
+        parse_plot(options.plot)
+        of_samples = motion_of(options)
+        span = _span(options)
+    except ValueError as error:
+        raise OptionError(str(error)) from None
+    if ARCHIVES[layout].HOLDS != "channel-day" and options.index is None and patterns.named_at("XX", "X") is None:
+        raise OptionError(
+            f"--archive {options.archive}: its objects hold whole stations: name locations and channels, such as "
+            "--channels 'IU.*.00.BHZ', or give --index, which index_archive --segments made"
+        )
+    start, end = _days(options, span)
+    archive = archive_store(options)
+    chosen = {key: value for key, value in options.model_dump().items() if key not in NOT_PARAMETERS}
+    days = {"start": start.isoformat(), "end": end.isoformat(), "days": (end - start).days}
+    return MotionRun(
+        options=options,
+        is_sample=options.archive == "sample" and options.root is None,
+        layout=layout,
+        archive=archive,
+        stations=archive_stations(options),
+        index_table=index_table(options),
+        out=out_store(options),
+        start=start,
+        end=end,
+        span=span,
+        of_samples=of_samples,
+        parameters=with_places(chosen) | days | {"result_version": RESULT_VERSION},
+    )
+
+
+def motion_of(options: RemoveResponse) -> Motion:
+    """What becomes of samples; ValueError, naming the option, where values do not go together."""
+    return Motion(
+        units=options.units,
+        removal=Removal(
+            pre_filt=_few("--pre-filt", options.pre_filt, 4),
+            water_level=options.water_level,
+            taper=options.taper,
+            zero_mean=options.zero_mean,
+            precision=options.precision,
+        ),
+        filters=Filters(
+            bandpass=_few("--bandpass", options.bandpass, 2),
+            highpass=options.highpass,
+            lowpass=options.lowpass,
+            notch=options.notch,
+            notch_quality=options.notch_quality,
+            corners=options.corners,
+            zero_phase=options.zero_phase,
+        ),
+        sampling_rate=options.sampling_rate,
+    )
+
+
+def _few(option: str, values: tuple[float, ...] | None, number: int) -> Any:
+    if values is not None and len(values) != number:
+        raise ValueError(f"{option} {','.join(f'{value:g}' for value in values)}: give {number} frequencies")
+    return values
+
+
+def _span(options: RemoveResponse) -> SpanNs | None:
+    if options.window_start is None and options.window_end is None:
+        return None
+    first = parse_instant(options.window_start) if options.window_start else -(2**63)
+    last = parse_instant(options.window_end) if options.window_end else 2**63 - 1
+    if last <= first:
+        raise ValueError(f"--window-end {options.window_end} is not after --window-start {options.window_start}")
+    return first, last
+
+
+def _days(options: RemoveResponse, span: SpanNs | None) -> tuple[dt.date, dt.date]:
+    """The days that are asked for: those of the window, where no others are."""
+    start, days, end = options.start, options.days, options.end
+    if span and start is None and options.window_start:
+        start = to_datetime(span[0]).date().isoformat()
+        if days is None and end is None and options.window_end:
+            end = (to_datetime(span[1] - 1).date() + dt.timedelta(days=1)).isoformat()
+    first, last = days_of(options.archive, start, days, end)
+    if span:
+        first = max(first, to_datetime(span[0]).date()) if options.window_start else first
+        last = min(last, to_datetime(span[1] - 1 + DAY_NS).date()) if options.window_end else last
+        if last <= first:
+            raise OptionError("the days that are asked for are outside of --window-start to --window-end")
+    return first, last
+
+
+def motion_plan(app: App, run: MotionRun) -> BatchPlan:
+    """The commit units of a run; OptionError where nothing is selected."""
+    return days_plan(app.index(run, days_from(run.start, run.end), by_channel=True), run)
+
+
+def days_plan(index: DataFrame, run: MotionRun) -> BatchPlan:
+    """Cut the channel-days of an index (rows of ``CHANNEL_DAY``) into batches of much the same size, month by month.
+
+    Those of one object stay together. Raises OptionError where nothing is selected.
+    """
+    days = index.persist()
+    named, problems = days.where("outcome IS NULL"), days.where("outcome IS NOT NULL")
+    samples = F.coalesce(F.col("sample_rate") * DAY_SECONDS, "size", F.lit(USUAL_RATE * DAY_SECONDS))
+    row = F.struct(*CHANNEL, "unit", "date", "s3key", "lat", "lon", "etag", "pieces")
+    objects = named.groupBy("date", "s3key").agg(
+        F.sort_array(F.collect_list(row)).alias("rows"), F.sum(F.greatest(samples, F.lit(LEAST_SAMPLES))).alias("samples")
+    )
+    month = F.date_format("date", "'year='yyyy'/month='MM")
+    before = Window.partitionBy(month).orderBy("date", "s3key").rowsBetween(Window.unboundedPreceding, -1)
+    number = F.floor(F.coalesce(F.sum("samples").over(before), F.lit(0)) / BATCH_SAMPLES).cast("int")
+    batches = (
+        objects.withColumn("name", F.format_string("%s/motion-%05d", month, number))
+        .groupBy("name")
+        .agg(F.flatten(F.transform(F.array_sort(F.collect_list(F.struct("date", "s3key", "rows"))), lambda of: of["rows"]))
+             .alias("channel_days"))
+        .persist()
+    )  # fmt: skip
+    counted = batches.agg(F.count("*"), F.sum(F.size("channel_days"))).first()
+    n_batches, n_days = (int(value or 0) for value in counted) if counted else (0, 0)
+    if not n_days:
+        reasons = [row["reason"] for row in problems.select("reason").limit(3).collect()]
+        what = f"no channel-day matches --channels {run.channels} from {run.start} up to {run.end} in {run.archive.root}"
+        raise OptionError("\n  ".join([what, *reasons]))
+    n_problems = problems.count()
+    return BatchPlan(
+        batches=Units("channel-day", batches, n_batches, n_days + n_batches),
+        planned={"channel-day": n_days + n_problems, "batch": n_batches},
+        told=[
+            ("channel-days", f"{n_days:,} from {run.start} up to {run.end}"),
+            ("tasks", f"{n_batches:,} batches"),
+            ("written", f"as {run.options.format}, {run.of_samples.removal.precision}"),
+        ],
+        problems=problems if n_problems else None,
+    )

@@ -1,0 +1,146 @@
+"""A channel's segments of one day to ground motion: the one step that the job, its requests and a single call run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from seisbatch.acquire.responses import ResponseEpoch
+from seisbatch.names import Channel
+from seisbatch.outcome import Empty, Outcome, Rejected, Result, guard
+from seisbatch.process.filters import Filters, apply_filters, decimate
+from seisbatch.process.pieces import cut
+from seisbatch.process.response import Removal, remove_response
+from seisbatch.process.segments import DataError, NoSamples, Run, Segment, assemble
+from seisbatch.times import SECOND_NS, to_datetime
+
+UNITS = {"disp": "m", "vel": "m/s", "acc": "m/s**2"}
+"""Of the samples of each kind of ground motion."""
+SHORTEST_PERIODS = 2.0
+SHORTEST_SAMPLES = 32
+"""A piece of fewer periods of the lowest frequency that is kept, or samples, is all edge: it is left out."""
+SAME_RATE = 1e-9
+
+SpanNs = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How counts become ground motion (``units``: disp, vel or acc): in this order.
+
+    The response is removed, then filters are applied, then the sampling rate [Hz] is lowered, where one is given.
+    """
+
+    units: str
+    removal: Removal
+    filters: Filters = Filters()
+    sampling_rate: float | None = None
+
+    @property
+    def lowest(self) -> float | None:
+        """The lowest frequency that is kept whole [Hz]; None where nothing limits it."""
+        corners = [self.filters.highpass, self.filters.bandpass[0] if self.filters.bandpass else None]
+        corners.append(self.removal.pre_filt[1] if self.removal.pre_filt else None)
+        return max((corner for corner in corners if corner is not None), default=None)
+
+
+def ground_motion(
+    name: Channel, segments: Sequence[Segment], day_ns: int, epochs: Sequence[ResponseEpoch], motion: Motion
+) -> tuple[list[Segment], list[str]]:
+    """Ground motion of a channel's segments of one day, as segments in order; and what is worth knowing about it.
+
+    Overlaps are settled and nothing is bridged, as :func:`~seisbatch.process.segments.assemble` has it. Each run of samples
+    is cut where an epoch of the channel ends, and each piece is processed by itself with its epoch's response: near its
+    ends it is tapered. A piece that is too short, in no epoch, or of an epoch whose response cannot be used is left out, and
+    told.
+
+    Raises Empty where there is no sample in the day, and Rejected where the data break a rule or no piece is left.
+    """
+    try:
+        day = assemble(segments, day_ns, max_fill=0.0)
+    except NoSamples as error:
+        raise Empty(str(error)) from error
+    except DataError as error:
+        raise Rejected(str(error)) from error
+    own = sorted((epoch for epoch in epochs if epoch.name == name), key=lambda epoch: epoch.start_ns)
+    done: list[Segment] = []
+    lost: list[str] = []
+    for run in day.runs:
+        for piece, epoch in _by_epoch(_measured(run, day.rate), own):
+            result = guard(functools.partial(_piece, name, piece, epoch, day.rate, motion))
+            if result.value is None:
+                lost.append(_told(result))
+            else:
+                done.append(result.value)
+    if not done:
+        raise Rejected("; ".join(dict.fromkeys(lost)))
+    notes = [f"pieces left out: {len(lost)} ({'; '.join(dict.fromkeys(lost))})"] if lost else []
+    counted = {
+        "gaps": day.counts.n_gaps,
+        "overlapping samples merged": day.counts.n_overlap_samples,
+        "conflicting samples left out": day.counts.n_conflict_samples,
+    }
+    return done, [*(f"{what}: {number}" for what, number in counted.items() if number), *notes]
+
+
+def _told(result: Result[Segment]) -> str:
+    """Why a piece is left out; what another try may change is raised."""
+    if result.outcome is Outcome.REJECTED:
+        return result.reason
+    raise result.error
+
+
+def within(segments: Sequence[Segment], span: SpanNs | None) -> list[Segment]:
+    """What of the segments is in a span; Empty where nothing is."""
+    if span is None:
+        return list(segments)
+    found = cut(segments, *span)
+    if not found:
+        raise Empty(f"no sample in the window from {to_datetime(span[0]):%Y-%m-%dT%H:%M:%S.%f} on")
+    return found
+
+
+def _measured(run: Run, rate: float) -> Segment:
+    """A run as a segment of the rate that its time tags give."""
+    n_steps = len(run.samples) - 1
+    late = float(run.clock_seconds[-1] - run.clock_seconds[0])
+    drift = late * rate / n_steps if n_steps else 0.0
+    return Segment(run.start_ns, rate / (1 + drift) if abs(drift) > SAME_RATE else rate, run.samples)
+
+
+def _by_epoch(segment: Segment, epochs: Sequence[ResponseEpoch]) -> Iterator[tuple[Segment, ResponseEpoch | None]]:
+    """A segment cut where epochs begin and end, each part with its epoch; None for what is in none."""
+    first = 0
+    while first < len(segment.samples):
+        instant = segment.part(first, len(segment.samples)).start_ns
+        epoch = next((one for one in epochs if one.start_ns <= instant < one.end_ns), None)
+        begins = min((one.start_ns for one in epochs if one.start_ns > instant), default=None)
+        ends = begins if epoch is None else epoch.end_ns
+        stop = len(segment.samples) if ends is None else _first_at(segment, ends)
+        stop = min(max(stop, first + 1), len(segment.samples))
+        yield segment.part(first, stop), epoch
+        first = stop
+
+
+def _first_at(segment: Segment, instant_ns: int) -> int:
+    """The number of the first sample that is not before an instant."""
+    return -int((segment.start_ns - instant_ns) * segment.rate // SECOND_NS)
+
+
+def _piece(name: Channel, piece: Segment, epoch: ResponseEpoch | None, rate: float, motion: Motion) -> Segment:
+    """Ground motion of one piece, in one epoch; Rejected where that cannot be had. ``rate`` is the nominal one [Hz]."""
+    if epoch is None:
+        raise Rejected(f"no epoch of {name} has a response at {to_datetime(piece.start_ns):%Y-%m-%dT%H:%M:%S}")
+    shortest = max(SHORTEST_SAMPLES, SHORTEST_PERIODS / motion.lowest * rate if motion.lowest else 0)
+    if len(piece.samples) < shortest:
+        raise Rejected(f"a piece of {len(piece.samples)} samples, shorter than {shortest:.0f}")
+    try:
+        samples = remove_response(piece.samples, rate, epoch.curve(motion.units, rate), motion.removal)
+        samples = apply_filters(samples, rate, motion.filters)
+        if motion.sampling_rate is None or motion.sampling_rate == rate:
+            return Segment(piece.start_ns, piece.rate, samples)
+        samples = decimate(samples, rate, motion.sampling_rate)
+        return Segment(piece.start_ns, piece.rate / rate * motion.sampling_rate, samples)
+    except DataError as error:
+        raise Rejected(str(error)) from error

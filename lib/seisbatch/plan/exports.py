@@ -80,7 +80,7 @@ def exports_run(options: ExportWaveforms) -> ExportsRun:
     if options.format == "mseed" and options.stations_table:
         raise OptionError("--stations-table goes with --format sac or asdf: miniSEED has no room for it")
     selection = _selection(options)
-    manifest = complete_manifest(open_store(waveforms), "cut_windows", "extract_events")
+    manifest = complete_manifest(open_store(waveforms), "cut_windows", "extract_events", "remove_response")
     stations, made_of = _stations(options, place)
     made = {"waveforms": manifest["parameters"]} | made_of
     chosen = {key: value for key, value in options.model_dump().items() if key not in NOT_PARAMETERS | PLACES}

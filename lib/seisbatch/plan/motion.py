@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,12 @@ from seisbatch.archives import ARCHIVES
 from seisbatch.config import OptionError
 from seisbatch.names import Channel, ChannelPatterns
 from seisbatch.options import NOT_PARAMETERS, RemoveResponse
+from seisbatch.oneshot.requests import Request
 from seisbatch.plan.days import days_of
+from seisbatch.plan.exports import exports_plan
 from seisbatch.plan.identity import RunIdentity
+from seisbatch.plan.motion_requests import read_requests, requests_plan
+from seisbatch.plan.motion_rows import MotionRowsRun, motion_rows_run
 from seisbatch.plan.stores import archive_stations, archive_store, index_table, layout_of, out_store, with_places
 from seisbatch.plan.units import BatchPlan, Units
 from seisbatch.process.filters import Filters
@@ -27,6 +31,7 @@ from seisbatch.steps.ground_motion import Motion, SpanNs
 from seisbatch.steps.index_table import IndexPlace
 from seisbatch.steps.motion import write_motion
 from seisbatch.steps.motion_objects import MotionSettings
+from seisbatch.steps.motion_requests import write_requests
 from seisbatch.steps.spectra import ahead_bytes
 from seisbatch.steps.stations import Stations
 from seisbatch.times import DAY_NS, DAY_SECONDS, days_from, parse_instant, to_datetime
@@ -62,6 +67,7 @@ class MotionRun(RunIdentity):
     end: dt.date
     span: SpanNs | None
     of_samples: Motion
+    requests: tuple[Request, ...] = ()
 
     @property
     def source(self) -> str:
@@ -76,7 +82,7 @@ class MotionRun(RunIdentity):
     @property
     def step(self) -> Step:
         """What is done with a batch."""
-        return write_motion
+        return write_requests if self.requests else write_motion
 
     @property
     def motion(self) -> MotionSettings:
@@ -94,7 +100,7 @@ class MotionRun(RunIdentity):
         )
 
 
-def motion_run(options: RemoveResponse) -> MotionRun:
+def motion_run(options: RemoveResponse) -> MotionRun | MotionRowsRun:
     """Resolve the options of remove_response; OptionError where they do not go together."""
     layout = layout_of(options)
     try:
@@ -104,28 +110,43 @@ def motion_run(options: RemoveResponse) -> MotionRun:
         span = _span(options)
     except ValueError as error:
         raise OptionError(str(error)) from None
+    if options.waveforms:
+        return motion_rows_run(options, of_samples, span)
+    if options.request:
+        return _requests_run(options, of_samples, span)
     if ARCHIVES[layout].HOLDS != "channel-day" and options.index is None and patterns.named_at("XX", "X") is None:
         raise OptionError(
             f"--archive {options.archive}: its objects hold whole stations: name locations and channels, such as "
             "--channels 'IU.*.00.BHZ', or give --index, which index_archive --segments made"
         )
     start, end = _days(options, span)
-    archive = archive_store(options)
-    chosen = {key: value for key, value in options.model_dump().items() if key not in NOT_PARAMETERS}
     days = {"start": start.isoformat(), "end": end.isoformat(), "days": (end - start).days}
+    return _run(options, of_samples, days, start=start, end=end, span=span)
+
+
+def _requests_run(options: RemoveResponse, of_samples: Motion, span: SpanNs | None) -> MotionRun:
+    if span or options.start or options.days or options.end:
+        raise OptionError("--request names its own times: leave out --start, --days, --end, --window-start and --window-end")
+    assert options.request is not None
+    requests = tuple(read_requests(options.request))
+    days = [day for request in requests for day in request.days]
+    told = {"request": [f"{request} {request.to or options.format}" for request in requests]}
+    return _run(options, of_samples, told, start=min(days), end=max(days), span=None, requests=requests)
+
+
+def _run(options: RemoveResponse, of_samples: Motion, parameters: Mapping[str, Any], **more: Any) -> MotionRun:
+    chosen = {key: value for key, value in options.model_dump().items() if key not in NOT_PARAMETERS}
     return MotionRun(
         options=options,
         is_sample=options.archive == "sample" and options.root is None,
-        layout=layout,
-        archive=archive,
+        layout=layout_of(options),
+        archive=archive_store(options),
         stations=archive_stations(options),
         index_table=index_table(options),
         out=out_store(options),
-        start=start,
-        end=end,
-        span=span,
         of_samples=of_samples,
-        parameters=with_places(chosen) | days | {"result_version": RESULT_VERSION},
+        parameters={**with_places(chosen), **parameters, "result_version": RESULT_VERSION},
+        **more,
     )
 
 
@@ -185,8 +206,14 @@ def _days(options: RemoveResponse, span: SpanNs | None) -> tuple[dt.date, dt.dat
     return first, last
 
 
-def motion_plan(app: App, run: MotionRun) -> BatchPlan:
+def motion_plan(app: App, run: MotionRun | MotionRowsRun) -> BatchPlan:
     """The commit units of a run; OptionError where nothing is selected."""
+    if isinstance(run, MotionRowsRun):
+        run.stations.require()
+        return exports_plan(app.spark, run)
+    if run.requests:
+        app.prepare(is_sample=run.is_sample, stores=[run.archive], stations=run.stations)
+        return requests_plan(app.spark, run.requests)
     return days_plan(app.index(run, days_from(run.start, run.end), by_channel=True), run)
 
 

@@ -102,7 +102,7 @@ def assemble(segments: Sequence[Segment], day_ns: int, *, max_fill: float) -> Ch
     counts = Counts()
     if not any(len(segment.samples) for segment in segments):
         raise NoSamples("no samples")
-    rate = _nominal_rate(segments)
+    rate = nominal_rate(segments)
     kept = [cut for segment in segments if (cut := _in_day(segment, day_ns)) is not None]
     if not kept:
         raise NoSamples("no sample lies in the day")
@@ -120,7 +120,8 @@ def assemble(segments: Sequence[Segment], day_ns: int, *, max_fill: float) -> Ch
     return ChannelDay(day_ns, rate, tuple(runs), counts)
 
 
-def _nominal_rate(segments: Sequence[Segment]) -> float:
+def nominal_rate(segments: Sequence[Segment]) -> float:
+    """The one rate that segments were meant to have [Hz], as :func:`assemble` says; DataError where theirs differ."""
     rates = np.array([segment.rate for segment in segments])
     middle = float(np.median(rates))
     if np.abs(rates / middle - 1).max() > MAX_RATE_DEVIATION:

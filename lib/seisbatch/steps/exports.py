@@ -110,10 +110,10 @@ def write_exports(settings: ExportSettings, batches: Iterator[pa.RecordBatch]) -
 
     A group is a window or event, a channel of a month, or a file of the table; the parts are the row groups that hold them.
     """
-    return write_batches(settings, (EXPORTS, CEMETERY), batches, _inputs, functools.partial(_export_batch, settings))
+    return write_batches(settings, (EXPORTS, CEMETERY), batches, batch_inputs, functools.partial(_export_batch, settings))
 
 
-def _inputs(batch: Batch) -> list[str]:
+def batch_inputs(batch: Batch) -> list[str]:
     groups = [f"{group['label']} {group['rows']}" for group in batch["groups"]]
     return [*groups, *(f"{part['s3key']} {part['row_group']} {part['version']}" for part in batch["parts"])]
 
@@ -150,22 +150,27 @@ def _worst(troubles: Sequence[tuple[Outcome, str]]) -> tuple[Outcome, str]:
 
 
 def _export_batch(settings: ExportSettings, batch: Batch, files: BatchFiles) -> Iterator[OutcomeRow]:
-    groups = {group["label"]: Group(group["rows"]) for group in batch["groups"]}
     stations = None if settings.stations is None else station_tables(settings.stations)
+    with writer_of(settings.to, files, batch["name"], stations) as writer:
+        yield from write_groups(settings, batch, files, writer)
+
+
+def write_groups(settings: ExportSettings, batch: Batch, files: BatchFiles, writer: Writer) -> Iterator[OutcomeRow]:
+    """Hand the segments of a batch to a writer; outcomes of the groups. What cannot be written has a row of the cemetery."""
+    groups = {group["label"]: Group(group["rows"]) for group in batch["groups"]}
     unread: list[tuple[Outcome, str]] = []
     rows = with_records(open_store(settings.waveforms), _rows(settings, batch["parts"], groups, unread))
-    with writer_of(settings.to, files, batch["name"], stations) as writer:
-        for row, records in rows:
-            group = groups[row["label"]]
-            done = guard(functools.partial(_write, writer, row, records))
-            group.found += 1
-            group.seconds += done.seconds
-            group.n_read += len(records) if isinstance(records, bytes) else 0
-            if done.outcome is not Outcome.OK:
-                group.lose(1, done.outcome, done.reason)
-                files.add(CEMETERY, [_dead(settings, row, done)])
-        for file, put in writer.finish():
-            _account(settings, file, put, groups, files)
+    for row, records in rows:
+        group = groups[row["label"]]
+        done = guard(functools.partial(_write, writer, row, records))
+        group.found += 1
+        group.seconds += done.seconds
+        group.n_read += len(records) if isinstance(records, bytes) else 0
+        if done.outcome is not Outcome.OK:
+            group.lose(1, done.outcome, done.reason)
+            files.add(CEMETERY, [_dead(settings, row, done)])
+    for file, put in writer.finish():
+        _account(settings, file, put, groups, files)
     month = batch["name"].rpartition("/")[0].replace("year=", "").replace("/month=", "-")
     for planned in batch["groups"]:
         group = groups[planned["label"]]

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from seisbatch.acquire.responses import ResponseEpoch
 from seisbatch.names import Channel
 from seisbatch.outcome import Empty, Outcome, Rejected, Result, guard
@@ -63,25 +65,35 @@ def ground_motion(
         raise Empty(str(error)) from error
     except DataError as error:
         raise Rejected(str(error)) from error
-    own = sorted((epoch for epoch in epochs if epoch.name == name), key=lambda epoch: epoch.start_ns)
-    done: list[Segment] = []
-    lost: list[str] = []
-    for run in day.runs:
-        for piece, epoch in _by_epoch(_measured(run, day.rate), own):
-            result = guard(functools.partial(_piece, name, piece, epoch, day.rate, motion))
-            if result.value is None:
-                lost.append(_told(result))
-            else:
-                done.append(result.value)
-    if not done:
-        raise Rejected("; ".join(dict.fromkeys(lost)))
-    notes = [f"pieces left out: {len(lost)} ({'; '.join(dict.fromkeys(lost))})"] if lost else []
+    done, notes = motion_of_segments(name, [_measured(run, day.rate) for run in day.runs], day.rate, epochs, motion)
     counted = {
         "gaps": day.counts.n_gaps,
         "overlapping samples merged": day.counts.n_overlap_samples,
         "conflicting samples left out": day.counts.n_conflict_samples,
     }
     return done, [*(f"{what}: {number}" for what, number in counted.items() if number), *notes]
+
+
+def motion_of_segments(
+    name: Channel, segments: Sequence[Segment], rate: float, epochs: Sequence[ResponseEpoch], motion: Motion
+) -> tuple[list[Segment], list[str]]:
+    """Ground motion of segments of a nominal rate [Hz], cut where an epoch of the channel ends; and what was left out.
+
+    Raises Rejected where nothing is left.
+    """
+    own = sorted((epoch for epoch in epochs if epoch.name == name), key=lambda epoch: epoch.start_ns)
+    done: list[Segment] = []
+    lost: list[str] = []
+    for segment in segments:
+        for piece, epoch in _by_epoch(segment, own):
+            result = guard(functools.partial(_piece, name, piece, epoch, rate, motion))
+            if result.value is None:
+                lost.append(_told(result))
+            else:
+                done.append(result.value)
+    if not done:
+        raise Rejected("; ".join(dict.fromkeys(lost)))
+    return done, [f"pieces left out: {len(lost)} ({'; '.join(dict.fromkeys(lost))})"] if lost else []
 
 
 def _told(result: Result[Segment]) -> str:
@@ -138,6 +150,8 @@ def _piece(name: Channel, piece: Segment, epoch: ResponseEpoch | None, rate: flo
     try:
         samples = remove_response(piece.samples, rate, epoch.curve(motion.units, rate), motion.removal)
         samples = apply_filters(samples, rate, motion.filters)
+        if not np.isfinite(samples).all():
+            raise Rejected(f"the ground motion of {len(samples)} samples is not finite")
         if motion.sampling_rate is None or motion.sampling_rate == rate:
             return Segment(piece.start_ns, piece.rate, samples)
         samples = decimate(samples, rate, motion.sampling_rate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import pickle
 
+import numpy as np
 import pytest
 from bson import ObjectId
 from obspy.geodetics import gps2dist_azimuth
@@ -163,6 +164,33 @@ def test_of_a_station_its_documents_travel_and_of_these_what_is_needed(sample_ar
     assert {key for one in heard.documents for key in one} <= {
         *("_id", "net", "sta", "loc", "chan", "starttime", "endtime", "lat", "lon", "elev", "hang", "vang", "sampling_rate")
     }
+
+
+def test_responses_of_documents_are_those_of_the_files(sample_archive, mongo, mongo_database):
+    load_stations(mongo_database, sample_archive)
+    expected, _ = StationFiles(StoreSettings(str(sample_archive)), "scedc", of_archive=True).responses("XX", "INDI")
+    with listening() as heard:
+        found, trouble = StationDocuments(mongo).responses("XX", "INDI")
+    assert trouble == ""
+    assert {key for one in heard.documents for key in one} == {"_id", "stationxml"}
+    expected = sorted(expected, key=lambda epoch: (epoch.name, epoch.start_ns))
+    assert [(one.name, one.start_ns, one.end_ns) for one in found] == [(one.name, one.start_ns, one.end_ns) for one in expected]
+    at = np.array([0.01, 0.3, 7.0])
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.curve("vel", 20.0).at(at), other.curve("vel", 20.0).at(at), rtol=1e-9)
+
+
+def test_documents_without_a_response_that_can_be_read_are_told(sample_archive, mongo, mongo_database):
+    load_stations(mongo_database, sample_archive)
+    wrong = [{"$unset": {"stationxml": ""}}, {"$set": {"stationxml": 7}}, {"$set": {"stationxml": "<!DOCTYPE a><a/>"}}]
+    ids = [one["_id"] for one in mongo_database.channel.find({"sta": "ALFA"}).sort("_id", 1)]
+    for own, change in zip(ids, wrong, strict=True):
+        mongo_database.channel.update_one({"_id": own}, change)
+    found, trouble = StationDocuments(mongo).responses("XX", "ALFA")
+    assert found == ()
+    for own, told in zip(ids, ("no StationXML", "stationxml is 7", "document type"), strict=True):
+        assert f"document {own} of channel: {told}" in trouble.replace("XML with a ", "")
+    assert StationDocuments(mongo).responses("XX", "NONE") == ((), "no document of the station")
 
 
 def test_documents_of_mspass_itself(mongo, mongo_database):

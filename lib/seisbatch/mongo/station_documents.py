@@ -1,4 +1,4 @@
-"""Where a channel stood, from the documents of ``channel`` and ``site``, MsPASS's or ours: asked for by station."""
+"""Where a channel stood, and with what, from documents of ``channel`` and ``site``, MsPASS's or ours: asked for by station."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pymongo.database import Database
 
+from seisbatch.acquire.responses import ResponseEpoch, read_responses
 from seisbatch.acquire.stationxml import AFTER_ALL, BEFORE_ALL, ChannelEpoch
 from seisbatch.mongo import stations
 from seisbatch.mongo.connect import Document, MongoSettings, connected, held
@@ -14,11 +15,12 @@ from seisbatch.mongo.stations import CHANNEL, SITE
 from seisbatch.mongo.values import LAST, Values, told_problems
 from seisbatch.names import Channel, channel
 from seisbatch.outcome import Corrupt, RunError
-from seisbatch.steps.stations import Epochs
+from seisbatch.steps.stations import Epochs, Responses
 
+_NONE = "no document of the station"
 _EPOCH = ("starttime", "endtime", "lat", "lon", "elev")
 FIELDS = {SITE: _EPOCH, CHANNEL: (*Channel._fields, *_EPOCH, "hang", "vang", "sampling_rate")}
-"""What is asked for of a document: neither responses nor pickles."""
+"""What is asked for of a document to tell its epoch: neither responses nor pickles."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,35 @@ class StationDocuments:
             except Corrupt as error:
                 problems.append(str(error))
         found.sort(key=lambda epoch: (epoch.name, epoch.start_ns))
-        return tuple(found), told_problems(problems) if documents else "no document of the station"
+        return tuple(found), told_problems(problems) if documents else _NONE
+
+    def responses(self, net: str, sta: str) -> Responses:
+        """The responses that the documents of a station's channels keep as StationXML, by channel and beginning.
+
+        One that cannot be read is told, and so are those that keep none, or a pickle of MsPASS alone. Raises RunError where
+        the server does not answer.
+        """
+        found: list[ResponseEpoch] = []
+        problems: list[str] = []
+        with held(self.mongo) as database, database[CHANNEL].find({"net": net, "sta": sta}, {"stationxml": True}) as cursor:
+            documents = list(cursor.sort("_id", 1))
+        for document in documents:
+            values = Values(CHANNEL, document)
+            try:
+                if (text := values.text("stationxml")) is None:
+                    raise values.wrong("no StationXML")
+                found += _responses(values, text)
+            except Corrupt as error:
+                problems.append(str(error))
+        found.sort(key=lambda epoch: (epoch.name, epoch.start_ns))
+        return tuple(found), told_problems(problems) if documents else _NONE
+
+
+def _responses(values: Values, text: str) -> list[ResponseEpoch]:
+    try:
+        return read_responses(text.encode())
+    except Corrupt as error:
+        raise values.wrong(str(error)) from None
 
 
 def _documents(database: Database[Document], name: str, net: str, sta: str) -> Iterator[Document]:

@@ -1,21 +1,29 @@
-"""Where a channel stood: epochs of stations, such as StationXML has them, read once a worker."""
+"""Where a channel stood and what it recorded with: epochs of stations, such as StationXML has them, read once a worker."""
 
 from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from seisbatch.acquire.objects import StoreSettings, open_store
+from seisbatch.acquire.responses import ResponseEpoch, read_responses
 from seisbatch.acquire.stationxml import ChannelEpoch, epoch_at, epoch_id, place_at, read_stations
 from seisbatch.archives import ARCHIVES
 from seisbatch.names import Channel
-from seisbatch.outcome import Denied, Missing, UnitError
+from seisbatch.outcome import Corrupt, Denied, Missing, UnitError
 
 Place = tuple[float | None, float | None]
 Epochs = tuple[tuple[ChannelEpoch, ...], str]
 """Epochs of a station, and what went wrong, where something did."""
+Responses = tuple[tuple[ResponseEpoch, ...], str]
+"""Epochs of a station's channels with their responses, and what went wrong, where something did."""
+HELD_RESPONSES = 256
+"""Stations whose responses a worker holds: filters of many taps take megabytes a station."""
+
+Read = TypeVar("Read")
 
 
 class Stations(Protocol):
@@ -34,6 +42,12 @@ class Stations(Protocol):
     def epochs(self, net: str, sta: str) -> Epochs:
         """The epochs of a station's channels, and of the station itself, whose location and channel codes are empty."""
 
+    def responses(self, net: str, sta: str) -> Responses:
+        """The epochs of a station's channels with their responses.
+
+        Raises UnitError where reading failed and another try may do, RunError where the place does not answer.
+        """
+
 
 @dataclass(frozen=True)
 class StationFiles:
@@ -50,14 +64,26 @@ class StationFiles:
 
     def epochs(self, net: str, sta: str) -> Epochs:
         """The epochs that the first of a station's files has."""
+        try:
+            return self._first(net, sta, read_stations)
+        except UnitError as error:
+            return (), f"StationXML {error.outcome}: {error}"
+
+    def responses(self, net: str, sta: str) -> Responses:
+        """The responses that the first of a station's files has."""
+        try:
+            return self._first(net, sta, read_responses)
+        except Corrupt as error:
+            return (), f"StationXML {error.outcome}: {error}"
+
+    def _first(self, net: str, sta: str, read: Callable[[bytes], Iterable[Read]]) -> tuple[tuple[Read, ...], str]:
+        """What is read of the first of a station's files."""
         store = open_store(self.store)
         for key in self.keys(net, sta):
             try:
-                return tuple(read_stations(store.get(key))), ""
+                return tuple(read(bytes(store.get(key)))), ""
             except (Missing, Denied):
                 continue
-            except UnitError as error:
-                return (), f"StationXML {error.outcome}: {error}"
         return (), "no StationXML"
 
     def keys(self, net: str, sta: str) -> list[str]:
@@ -111,9 +137,23 @@ def station_epochs(stations: Stations, net: str, sta: str) -> Epochs:
         return _station_epochs(stations, net, sta)
 
 
+def station_responses(stations: Stations, net: str, sta: str) -> Responses:
+    """Responses of a station, read once a worker; and what went wrong, where something did.
+
+    Raises what :meth:`Stations.responses` raises; that is not held.
+    """
+    with _READING[hash((net, sta)) % len(_READING)]:
+        return _station_responses(stations, net, sta)
+
+
 _READING = tuple(threading.Lock() for _ in range(256))
 
 
 @functools.lru_cache(maxsize=4096)
 def _station_epochs(stations: Stations, net: str, sta: str) -> Epochs:
     return stations.epochs(net, sta)
+
+
+@functools.lru_cache(maxsize=HELD_RESPONSES)
+def _station_responses(stations: Stations, net: str, sta: str) -> Responses:
+    return stations.responses(net, sta)

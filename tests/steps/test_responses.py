@@ -1,0 +1,90 @@
+"""Responses by time: of the sample's StationXML, whose station INDI changes its gain at noon of the second day."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from seisbatch.acquire.objects import StoreSettings
+from seisbatch.names import Channel
+from seisbatch.outcome import Outcome, UnitError
+from seisbatch.sample.network import DAYS, RECORDERS
+from seisbatch.steps.responses import response_at, response_spans
+from seisbatch.steps.stations import StationFiles, station_responses
+from seisbatch.times import DAY_NS, day_start_ns
+
+INDI = Channel("XX", "INDI", "", "BHZ")
+NOON_NS = day_start_ns(DAYS[1]) + DAY_NS // 2
+
+
+def files(folder) -> StationFiles:
+    return StationFiles(StoreSettings(str(folder)), "scedc", of_archive=True)
+
+
+def test_a_station_has_the_response_of_every_channel(sample_archive):
+    """Against the formula that the sample's waveforms went through."""
+    epochs, trouble = files(sample_archive).responses("XX", "DELT")
+    assert trouble == ""
+    frequencies = np.array([0.02, 0.3, 2.0, 7.0])
+    for recorder in (recorder for recorder in RECORDERS if recorder.name.sta == "DELT"):
+        epoch = response_at(epochs, recorder.name, NOON_NS)
+        expected = recorder.counts_a_metre_a_second(frequencies)
+        np.testing.assert_allclose(epoch.curve("vel", recorder.rate).at(frequencies), expected, rtol=1e-5)
+
+
+def test_the_response_is_that_of_the_time(sample_archive):
+    epochs, _ = files(sample_archive).responses("XX", "INDI")
+    before, after = (response_at(epochs, INDI, instant) for instant in (NOON_NS - 1, NOON_NS))
+    at = np.array([0.3])
+    assert after.curve("vel", 20.0).at(at) == pytest.approx(2 * before.curve("vel", 20.0).at(at), rel=1e-6)
+    assert response_at(epochs, INDI._replace(loc="10"), NOON_NS) is None
+    assert response_at(epochs, INDI, 0) is None
+
+
+def test_a_stretch_is_cut_where_another_epoch_begins(sample_archive):
+    epochs, _ = files(sample_archive).responses("XX", "INDI")
+    first, second = sorted((epoch for epoch in epochs if epoch.name == INDI), key=lambda epoch: epoch.start_ns)
+    hour = DAY_NS // 24
+    assert response_spans(epochs, INDI, NOON_NS - hour, NOON_NS + hour) == [
+        (NOON_NS - hour, NOON_NS, first),
+        (NOON_NS, NOON_NS + hour, second),
+    ]
+    assert response_spans(epochs, INDI, NOON_NS - hour, NOON_NS) == [(NOON_NS - hour, NOON_NS, first)]
+    opened = first.start_ns
+    assert response_spans(epochs, INDI, opened - 5, opened + 5) == [(opened - 5, opened, None), (opened, opened + 5, first)]
+    other = INDI._replace(chan="BHN")
+    assert response_spans(epochs, other, opened - 5, opened + 5) == [(opened - 5, opened + 5, None)]
+
+
+def test_a_file_is_read_once_and_what_is_wrong_with_it_is_told(sample_archive, tmp_path):
+    shutil.copytree(sample_archive / "FDSNstationXML", tmp_path / "FDSNstationXML")
+    place = files(tmp_path)
+    epochs, _ = station_responses(place, "XX", "ALFA")
+    for file in tmp_path.rglob("*ALFA*"):
+        file.unlink()
+    assert station_responses(place, "XX", "ALFA")[0] is epochs
+    assert place.responses("XX", "ALFA") == ((), "no StationXML")
+    for file in tmp_path.rglob("*BRAV*"):
+        file.write_bytes(b"<FDSNStationXML>")
+    found, trouble = station_responses(place, "XX", "BRAV")
+    assert found == ()
+    assert trouble.startswith("StationXML corrupt: ")
+
+
+def test_a_file_that_could_not_be_read_is_read_again(sample_archive, tmp_path):
+    """A lasting verdict on channel-days must not follow from a passing failure."""
+    shutil.copytree(sample_archive / "FDSNstationXML", tmp_path / "FDSNstationXML")
+    (file,) = tmp_path.rglob("*CHAR*")
+    whole = file.read_bytes()
+    file.unlink()
+    file.symlink_to(file)  # a circle
+    place = files(tmp_path)
+    with pytest.raises(UnitError) as caught:
+        station_responses(place, "XX", "CHAR")
+    assert caught.value.outcome == Outcome.FAILED
+    file.unlink()
+    file.write_bytes(whole)
+    epochs, trouble = station_responses(place, "XX", "CHAR")
+    assert epochs
+    assert trouble == ""

@@ -31,6 +31,8 @@ from seisbatch.schema import (
     Table,
 )
 
+from seisbatch.sinks.samples import SAC
+
 _PAIR = tuple(f"{role}_{code}" for role in ("source", "receiver") for code in Channel._fields)
 _PLACE = {"storage_mode": Kind.TEXT, "dir": Kind.TEXT, "dfile": Kind.TEXT, "url": Kind.TEXT, "foff": Kind.INT,
           "nbytes": Kind.INT, "format": Kind.TEXT}  # fmt: skip
@@ -148,7 +150,7 @@ def _waveforms(place: Place, batch: pa.RecordBatch, found: Columns) -> Columns:
     samples = _at(root, batch.column("dfile")) | {
         "foff": found["foff"],
         "nbytes": found["nbytes"],
-        "format": pc.if_else(in_object, "mseed", "parquet"),
+        "format": pc.if_else(in_object, pc.if_else(pc.equal(batch.column("encoding"), SAC), SAC, "mseed"), "parquet"),
     }
     url = f"{root.rstrip('/')}/{place.key}" if root.startswith("s3://") else f"file://{quote(f'{root}/{place.key}', safe='/=')}"
     in_table = {

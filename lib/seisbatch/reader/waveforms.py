@@ -47,7 +47,8 @@ def read_waveforms(
     ``source_id`` keeps the segments of one event, ``start`` and ``end`` (UTC) those that begin before ``end`` and end at
     ``start`` or after it, whole.
 
-    The samples are as recorded, their type too. Each trace has its exact sampling rate and ``stats.coordinates`` (latitude and
+    The samples are as they were recorded, or as a job made them, their type too. Each trace has its exact sampling rate,
+    ``stats.units`` (counts, or of ground motion), and ``stats.coordinates`` (latitude and
     longitude in degrees, elevation in m) where they are known, ``stats.data_tag``, ``stats.window``, and ``stats.s3key``: the
     objects it comes from. One of an event has ``stats.source`` (``source_id``, ``time``, ``latitude``, ``longitude``, ``depth``
     in km, ``magnitude``), one cut about an arrival ``stats.phase`` and ``stats.arrival``.
@@ -103,7 +104,7 @@ def _trace(row: Mapping[str, Any], segment: Segment) -> Trace:
         **dict(zip(("network", "station", "location", "channel"), (row[code] for code in Channel._fields), strict=True)),
         "starttime": UTCDateTime(row["starttime"]),
         "sampling_rate": row["sampling_rate"],
-        **{key: row[key] for key in ("data_tag", "window", "s3key")},
+        **{key: row[key] for key in ("data_tag", "window", "s3key", "units")},
     }
     if row["lat"] is not None and row["lon"] is not None:
         header["coordinates"] = AttribDict(latitude=row["lat"], longitude=row["lon"])

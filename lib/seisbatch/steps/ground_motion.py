@@ -12,10 +12,11 @@ from seisbatch.acquire.responses import ResponseEpoch
 from seisbatch.names import Channel
 from seisbatch.outcome import Empty, Outcome, Rejected, Result, guard
 from seisbatch.process.filters import Filters, apply_filters, decimate
-from seisbatch.process.pieces import cut
+from seisbatch.process.pieces import cut, numbers_inside
 from seisbatch.process.response import Removal, remove_response
 from seisbatch.process.segments import DataError, NoSamples, Run, Segment, assemble
-from seisbatch.times import SECOND_NS, to_datetime
+from seisbatch.steps.responses import response_spans
+from seisbatch.times import to_datetime
 
 UNITS = {"disp": "m", "vel": "m/s", "acc": "m/s**2"}
 """Of the samples of each kind of ground motion."""
@@ -81,11 +82,10 @@ def motion_of_segments(
 
     Raises Rejected where nothing is left.
     """
-    own = sorted((epoch for epoch in epochs if epoch.name == name), key=lambda epoch: epoch.start_ns)
     done: list[Segment] = []
     lost: list[str] = []
     for segment in segments:
-        for piece, epoch in _by_epoch(segment, own):
+        for piece, epoch in _by_epoch(name, segment, epochs):
             result = guard(functools.partial(_piece, name, piece, epoch, rate, motion))
             if result.value is None:
                 lost.append(_told(result))
@@ -121,23 +121,14 @@ def _measured(run: Run, rate: float) -> Segment:
     return Segment(run.start_ns, rate / (1 + drift) if abs(drift) > SAME_RATE else rate, run.samples)
 
 
-def _by_epoch(segment: Segment, epochs: Sequence[ResponseEpoch]) -> Iterator[tuple[Segment, ResponseEpoch | None]]:
+def _by_epoch(
+    name: Channel, segment: Segment, epochs: Sequence[ResponseEpoch]
+) -> Iterator[tuple[Segment, ResponseEpoch | None]]:
     """A segment cut where epochs begin and end, each part with its epoch; None for what is in none."""
-    first = 0
-    while first < len(segment.samples):
-        instant = segment.part(first, len(segment.samples)).start_ns
-        epoch = next((one for one in epochs if one.start_ns <= instant < one.end_ns), None)
-        begins = min((one.start_ns for one in epochs if one.start_ns > instant), default=None)
-        ends = begins if epoch is None else epoch.end_ns
-        stop = len(segment.samples) if ends is None else _first_at(segment, ends)
-        stop = min(max(stop, first + 1), len(segment.samples))
-        yield segment.part(first, stop), epoch
-        first = stop
-
-
-def _first_at(segment: Segment, instant_ns: int) -> int:
-    """The number of the first sample that is not before an instant."""
-    return -int((segment.start_ns - instant_ns) * segment.rate // SECOND_NS)
+    for start_ns, end_ns, epoch in response_spans(epochs, name, segment.start_ns, segment.end_ns):
+        first, stop = numbers_inside(segment, start_ns, end_ns)
+        if stop > first:
+            yield segment.part(first, stop), epoch
 
 
 def _piece(name: Channel, piece: Segment, epoch: ResponseEpoch | None, rate: float, motion: Motion) -> Segment:

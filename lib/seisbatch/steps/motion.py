@@ -12,17 +12,18 @@ import pyarrow as pa
 
 from seisbatch.acquire.objects import open_store
 from seisbatch.acquire.pack import pack
+from seisbatch.acquire.responses import ResponseEpoch
 from seisbatch.archives import ARCHIVES
 from seisbatch.names import Channel
-from seisbatch.outcome import Outcome, Result, UnitError, guard
+from seisbatch.outcome import Outcome, Rejected, Result, UnitError, guard
 from seisbatch.process.segments import Segment
 from seisbatch.schema import CEMETERY, WF_TIME_SERIES
 from seisbatch.steps.batches import Batch, BatchFiles, OutcomeRow, unit_row, write_batches
 from seisbatch.steps.ground_motion import ground_motion, within
 from seisbatch.steps.index_table import part_of
 from seisbatch.steps.motion_objects import MotionSettings, Row, as_objects, day_key, rows_of
-from seisbatch.steps.responses import station_responses
 from seisbatch.steps.spectra import MAX_AHEAD_OBJECTS, bodies_of, segments_of
+from seisbatch.steps.stations import Stations, station_responses
 from seisbatch.times import DAY_NS, SECOND_NS, day_start_ns, to_datetime
 
 Request = Mapping[str, Any]
@@ -118,11 +119,19 @@ def channel_day(
     if isinstance(body, UnitError):
         raise body
     segments, notes = segments_of(body, name, ARCHIVES[settings.layout].HOLDS)
-    epochs = station_responses(settings.stations, name)
+    epochs = responses_of(settings.stations, name)
     made, told = ground_motion(name, segments, day_start_ns(row["date"]), epochs, settings.motion)
     kept = within(made, settings.span)
     rows, remarks = rows_of(settings, name, f"{row['date']}", row["s3key"], kept, (row["lat"], row["lon"]))
     return rows, kept, [*notes, *told, *remarks]
+
+
+def responses_of(stations: Stations, name: Channel) -> tuple[ResponseEpoch, ...]:
+    """The responses of a channel's station; Rejected where nothing tells any."""
+    epochs, trouble = station_responses(stations, name.net, name.sta)
+    if not epochs:
+        raise Rejected(f"no response of {name} is known: {trouble or stations.kind + ' has none'}")
+    return epochs
 
 
 def _dead(settings: MotionSettings, name: Channel, row: Request, done: Result[Any]) -> Row:

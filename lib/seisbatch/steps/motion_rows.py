@@ -18,7 +18,7 @@ from seisbatch.steps.batches import Batch, BatchFiles, OutcomeRow, write_batches
 from seisbatch.steps.export_files import Done, Row
 from seisbatch.steps.exports import ExportSettings, batch_inputs, write_groups
 from seisbatch.steps.ground_motion import UNITS, Motion, SpanNs, motion_of_segments, within
-from seisbatch.steps.responses import station_responses
+from seisbatch.steps.motion import responses_of
 from seisbatch.steps.stations import Stations
 from seisbatch.times import SECOND_NS, to_datetime
 
@@ -56,7 +56,7 @@ class MotionWriter:
         settings = self._settings
         if row["units"] != COUNTS:
             raise Rejected(f"samples are {row['units']}, not {COUNTS}: the response is removed already")
-        epochs = station_responses(settings.responses, name)
+        epochs = responses_of(settings.responses, name)
         made, _ = motion_of_segments(name, [segment], nominal_rate([segment]), epochs, settings.motion)
         pieces = within(made, settings.span)
         for number, piece in enumerate(pieces):

@@ -30,7 +30,6 @@ from seisbatch.schema import (
     WF_TIME_SERIES,
     Table,
 )
-
 from seisbatch.sinks.samples import SAC
 
 _PAIR = tuple(f"{role}_{code}" for role in ("source", "receiver") for code in Channel._fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from pyspark.sql import SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812
@@ -122,7 +122,18 @@ def _selection(options: ExportWaveforms) -> SegmentSelection:
     return SegmentSelection(options.channels, source_ids, options.data_tag, start, end)
 
 
-def exports_plan(spark: SparkSession, run: ExportsRun) -> BatchPlan:
+class SegmentsRun(Protocol):
+    """A run over segments that other jobs wrote."""
+
+    @property
+    def waveforms(self) -> StoreSettings: ...
+    @property
+    def n_files(self) -> int: ...
+    @property
+    def exports(self) -> ExportSettings: ...
+
+
+def exports_plan(spark: SparkSession, run: SegmentsRun) -> BatchPlan:
     """Cut what is selected into batches, month by month.
 
     Raises OptionError where nothing is, RunError where the table lacks files that its manifest counts.

@@ -49,8 +49,8 @@ def write_documents(
 ) -> None:
     """Write documents as columns, each under its ``_id``: what one that is there holds besides stays.
 
-    Where they are ``all_new`` they are inserted, in less time; where one turns out to be there, put there by a task that was tried
-    before or by another row, all are written again.
+    Where they are ``all_new`` they are inserted, in less time; where one turns out to be there, put there by a task that was
+    tried before or by another row, all are written again.
 
     The URI is an option of the write alone: options are in no plan, and in none of Spark's own settings.
     Raises PyMongoError for what MongoDB refused, RunError where Spark does not have the connector.

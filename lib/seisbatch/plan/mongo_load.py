@@ -41,7 +41,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("seisbatch")
 
 RESULT_VERSION = 1
-JOBS = "cut_windows", "extract_events", "remove_response", "load_catalog", "load_stations", "index_archive", "cross_correlate", "stack_ccfs"
+JOBS = (
+    *("cut_windows", "extract_events", "remove_response", "load_catalog", "load_stations", "index_archive"),
+    *("cross_correlate", "stack_ccfs"),
+)
 """Whose outputs are loaded."""
 GROWING = "index_archive"
 """Whose manifest counts what its last run wrote, not what is there."""

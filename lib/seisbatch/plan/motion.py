@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -15,17 +14,16 @@ from seisbatch.acquire.objects import StoreSettings
 from seisbatch.archives import ARCHIVES
 from seisbatch.config import OptionError
 from seisbatch.names import Channel, ChannelPatterns
-from seisbatch.options import NOT_PARAMETERS, RemoveResponse
 from seisbatch.oneshot.requests import Request
+from seisbatch.options import NOT_PARAMETERS, RemoveResponse
 from seisbatch.plan.days import days_of
 from seisbatch.plan.exports import exports_plan
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.motion_requests import read_requests, requests_plan
 from seisbatch.plan.motion_rows import MotionRowsRun, motion_rows_run
+from seisbatch.plan.processing import motion_of
 from seisbatch.plan.stores import archive_stations, archive_store, index_table, layout_of, out_store, with_places
-from seisbatch.plan.units import BatchPlan, Units
-from seisbatch.process.filters import Filters
-from seisbatch.process.response import Removal
+from seisbatch.plan.units import BatchPlan, Step, Units
 from seisbatch.report.waveforms import parse_plot
 from seisbatch.steps.ground_motion import Motion, SpanNs
 from seisbatch.steps.index_table import IndexPlace
@@ -48,7 +46,6 @@ USUAL_RATE = 100.0
 """Where neither an index nor a listing tells a channel-day's size."""
 
 CHANNEL = list(Channel._fields)
-Step = Callable[[MotionSettings, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,36 +145,6 @@ def _run(options: RemoveResponse, of_samples: Motion, parameters: Mapping[str, A
         parameters={**with_places(chosen), **parameters, "result_version": RESULT_VERSION},
         **more,
     )
-
-
-def motion_of(options: RemoveResponse) -> Motion:
-    """What becomes of samples; ValueError, naming the option, where values do not go together."""
-    return Motion(
-        units=options.units,
-        removal=Removal(
-            pre_filt=_few("--pre-filt", options.pre_filt, 4),
-            water_level=options.water_level,
-            taper=options.taper,
-            zero_mean=options.zero_mean,
-            precision=options.precision,
-        ),
-        filters=Filters(
-            bandpass=_few("--bandpass", options.bandpass, 2),
-            highpass=options.highpass,
-            lowpass=options.lowpass,
-            notch=options.notch,
-            notch_quality=options.notch_quality,
-            corners=options.corners,
-            zero_phase=options.zero_phase,
-        ),
-        sampling_rate=options.sampling_rate,
-    )
-
-
-def _few(option: str, values: tuple[float, ...] | None, number: int) -> Any:
-    if values is not None and len(values) != number:
-        raise ValueError(f"{option} {','.join(f'{value:g}' for value in values)}: give {number} frequencies")
-    return values
 
 
 def _span(options: RemoveResponse) -> SpanNs | None:

@@ -65,7 +65,10 @@ def requests_plan(spark: SparkSession, requests: Sequence[Request]) -> BatchPlan
     """Batches of requests, in the file's order."""
     rows = [{**asdict(request), **request.name._asdict(), "days": request.days, "unit": _unit(request)} for request in requests]
     batches = [
-        {"name": f"requests-{first // BATCH_REQUESTS:05d}", "requests": [_row(row) for row in rows[first : first + BATCH_REQUESTS]]}
+        {
+            "name": f"requests-{first // BATCH_REQUESTS:05d}",
+            "requests": [_row(row) for row in rows[first : first + BATCH_REQUESTS]],
+        }
         for first in range(0, len(rows), BATCH_REQUESTS)
     ]
     frame = spark.createDataFrame(pa.Table.from_pylist(batches, schema=BATCHES))

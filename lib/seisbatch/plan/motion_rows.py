@@ -9,6 +9,7 @@ from seisbatch.config import OptionError
 from seisbatch.options import NOT_PARAMETERS, RemoveResponse
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.stores import archive_stations, out_store, store_settings, with_places
+from seisbatch.plan.units import Step
 from seisbatch.schema import WF_TIME_SERIES
 from seisbatch.sinks.manifest import complete_manifest
 from seisbatch.steps.exports import SegmentSelection
@@ -39,7 +40,7 @@ class MotionRowsRun(RunIdentity):
         return self.waveforms.place
 
     @property
-    def step(self):  # noqa: ANN201
+    def step(self) -> Step:
         """What is done with a batch."""
         return write_motion_of_rows
 

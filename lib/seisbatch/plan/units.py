@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
+
+Step = Callable[[Any, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+"""What a stage maps: its settings, and batches of units; rows of outcomes come out."""
 
 
 @dataclass(frozen=True, eq=False)

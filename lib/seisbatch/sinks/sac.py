@@ -36,8 +36,8 @@ def sac_bytes(row: Row, name: Channel, segment: Segment, epoch: Row | None) -> b
 
     The reference time is the event's origin time where that is known, which ``o`` is relative to like ``b`` and ``a``, the
     arrival; else the time of the first sample. Elevations and depths of stations are in m, of events in km. Distances and
-    azimuths are on the WGS84 ellipsoid. Of ground motion ``idep`` says which, and ``kuser0`` its units: those of SI, where SAC's
-    own programs take nm. Where the event's name is longer than SAC's sixteen characters, its end stands there.
+    azimuths are on the WGS84 ellipsoid. Of ground motion ``idep`` says which, and ``kuser0`` its units: those of SI,
+    where SAC's own programs take nm. Where the event's name is longer than SAC's sixteen characters, its end stands there.
     """
     origin_ns = None if row["source_time"] is None else from_datetime(row["source_time"])
     zero_ns = segment.start_ns if origin_ns is None else origin_ns

@@ -11,7 +11,8 @@ import numpy as np
 from seisbatch.acquire.responses import ResponseEpoch
 from seisbatch.names import Channel
 from seisbatch.outcome import Empty, Outcome, Rejected, Result, guard
-from seisbatch.process.filters import Filters, apply_filters, decimate
+from seisbatch.process.change_rate import decimate
+from seisbatch.process.filters import Filters, apply_filters
 from seisbatch.process.pieces import cut, numbers_inside
 from seisbatch.process.response import Removal, remove_response
 from seisbatch.process.segments import DataError, NoSamples, Run, Segment, assemble

@@ -67,11 +67,12 @@ def _write_object(
         del body
         if done.value is None:
             files.add(CEMETERY, [_dead(settings, name, row, done)])
+            place = {"lat": row["lat"], "lon": row["lon"]}
             outcomes.append(unit_row("channel-day", row["unit"], done, row["s3key"], bytes_read=n_read, date=row["date"],
-                                     windows_planned=_seconds_planned(settings, row), lat=row["lat"], lon=row["lon"]))  # fmt: skip
+                                     windows_planned=_seconds_planned(settings, row), **place))  # fmt: skip
             continue
         rows, segments, notes = done.value
-        result = Result(None, Outcome.OK, "; ".join(notes), done.seconds)
+        result: Result[None] = Result(None, Outcome.OK, "; ".join(notes), done.seconds)
         n_bytes = sum(segment.samples.nbytes for segment in segments)
         seconds = sum(len(segment.samples) / segment.rate for segment in segments)
         outcomes.append(unit_row("channel-day", row["unit"], result, row["s3key"], bytes_read=n_read, bytes_written=n_bytes,
@@ -109,9 +110,7 @@ def _put(
         files.add(WF_TIME_SERIES, item.rows)
 
 
-def channel_day(
-    settings: MotionSettings, name: Channel, row: Request, body: Any
-) -> tuple[list[Row], list[Segment], list[str]]:
+def channel_day(settings: MotionSettings, name: Channel, row: Request, body: Any) -> tuple[list[Row], list[Segment], list[str]]:
     """The ground motion of a channel-day: rows, their segments, and what is worth knowing about it.
 
     ``body`` is the object's bytes, or the UnitError that fetching it ended with. Raises UnitError where it cannot be had.

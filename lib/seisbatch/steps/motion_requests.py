@@ -1,4 +1,4 @@
-"""Requests for the ground motion of one channel's day, or of a window of one or two days: from the archive's objects to objects."""
+"""Requests for ground motion of a channel's day, or a window of one or two days: from the archive's objects to objects."""
 
 from __future__ import annotations
 
@@ -90,7 +90,9 @@ def motion_of_request(settings: MotionSettings, request: Request) -> Requested:
         raise troubles[0].error if troubles else Empty("no day is asked for")
     key = day_key(settings.layout, request.name, request.day, to) if request.day else window_key(request, to)
     if to == "parquet":
-        return Requested([_as_parquet(own, f"{key.removesuffix('.parquet')}.parquet", request.name, rows, segments)], notes, n_read)
+        return Requested(
+            [_as_parquet(own, f"{key.removesuffix('.parquet')}.parquet", request.name, rows, segments)], notes, n_read
+        )
     return Requested(as_objects(to, key, [(request.name, rows, segments)]), notes, n_read)
 
 
@@ -147,7 +149,7 @@ def _write_batch(settings: MotionSettings, batch: Batch, files: BatchFiles) -> I
         for item in done.value.objects:
             n_written += files.put(item.key, item.body)
             files.add(EXPORTS, [_exported(settings, row["to"] or settings.to, name, item)])
-        result = Result(None, Outcome.OK, "; ".join(done.value.notes), done.seconds)
+        result: Result[None] = Result(None, Outcome.OK, "; ".join(done.value.notes), done.seconds)
         yield unit_row("request", row["unit"], result, key, date=row["days"][0], windows=len(done.value.objects),
                        bytes_read=done.value.n_read, bytes_written=n_written)  # fmt: skip
 

@@ -146,13 +146,13 @@ OUTCOMES = Table(
             "windows",
             INT,
             "",
-            "windows used (channel-day), pieces found (window), rows written (tile, source-group, batch, event ...)",
+            "windows used (channel-day; of remove_response seconds), pieces found (window), rows written (tile, batch, event ...)",
         ),
         Field(
             "windows_planned",
             INT,
             "",
-            "windows in the day (channel-day), units (batch), pairs asked for (tile), CCFs read (source-group)",
+            "windows, or seconds, in the day (channel-day), units (batch), pairs asked for (tile), CCFs read (source-group)",
         ),
         Field("lat", DOUBLE, "degrees", "latitude used"),
         Field("lon", DOUBLE, "degrees", "longitude used"),
@@ -329,7 +329,7 @@ WF_TIME_SERIES = Table(
         Field("endtime", TIME, "", "time of the last sample", nullable=False),
         Field("sampling_rate", DOUBLE, "Hz", "sampling rate", nullable=False),
         Field("npts", LONG, "", "number of samples", nullable=False),
-        Field("units", STRING, "", "of the samples: counts as recorded", nullable=False),
+        Field("units", STRING, "", "of the samples: counts as recorded, or m, m/s or m/s**2 of ground motion", nullable=False),
         Field("data_tag", STRING, "", "name of the data set that this is part of", nullable=False),
         Field("window", STRING, "", "the window that it was cut for, or the event", nullable=False),
         Field("lat", DOUBLE, "degrees", "latitude of the channel at that time"),
@@ -352,7 +352,7 @@ WF_TIME_SERIES = Table(
         ),
         Field("foff", LONG, "bytes", "offset of the first record in dfile"),
         Field("nbytes", LONG, "bytes", "length of the records in dfile"),
-        Field("encoding", STRING, "", "of the samples: miniseed, whole records", nullable=False),
+        Field("encoding", STRING, "", "of the samples: miniseed, whole records, or sac, a whole file", nullable=False),
         Field("samples", BINARY, "", "the samples in their encoding; null where they stand in dfile alone"),
     ),
 )
@@ -447,7 +447,7 @@ SEGMENT_MINISEED = Table(
     "a segment of an object that the data source reads, in its records, or an object that cannot be read",
     (
         *_SEGMENT_HEADER,
-        Field("encoding", STRING, "", "of the samples: miniseed, whole records"),
+        Field("encoding", STRING, "", "of the samples: miniseed, whole records, or sac, a whole file"),
         Field("samples", BINARY, "", "the samples in their encoding; null where they could not be read"),
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -27,7 +28,7 @@ def expected(archive, sta, chan, start=None, end=None, output="VEL", day="202400
     assert len(stream) == 1, "choose a channel without a gap"
     trace = stream[0]
     if start is not None or end is not None:
-        trace.trim(start, None if end is None else end - trace.stats.delta / 2)
+        trace.trim(start, None if end is None else end - 0.9 * trace.stats.delta)
     inventory = obspy.read_inventory(archive / f"FDSNstationXML/XX/XX_{sta}.xml", format="STATIONXML")
     return trace.remove_response(inventory, output=output, pre_filt=PRE_FILT, water_level=60)
 
@@ -169,9 +170,7 @@ def broken(text, defect):
     """StationXML of a station with a defect in every response."""
     match defect:
         case "zero gain":
-            head, _, rest = text.partition('<Stage number="2">')
-            before, _, after = rest.partition("<StageGain>")
-            return f'{head}<Stage number="2">{before}<StageGain><Value>0</Value>{after.partition("</Value>")[2]}'
+            return re.sub(r'(<Stage number="2">.*?<StageGain>\s*<Value>)[^<]*', r"\g<1>0.0", text, flags=re.DOTALL)
         case "missing stage":
             return text.replace('<Stage number="2">', '<Stage number="7">')
         case "no epoch":

@@ -146,7 +146,7 @@ OUTCOMES = Table(
             "windows",
             INT,
             "",
-            "windows used (channel-day; of remove_response seconds), pieces found (window), rows written (tile, batch, event ...)",
+            "windows used (channel-day; seconds of remove_response), pieces found (window), rows written (tile, batch ...)",
         ),
         Field(
             "windows_planned",

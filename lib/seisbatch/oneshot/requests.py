@@ -58,8 +58,8 @@ def read_request(fields: Mapping[str, Any]) -> Request:
 
     ``nscl`` is NET.STA.CHA.LOC, such as ``CI.SOC.HHZ.``; an empty location may be ``--`` or blanks. With it goes either ``day``
     (``2019,183``, ``2019-183``, ``2019-07-02``) or ``start_time`` and ``end_time``: ISO 8601, UTC unless it says otherwise, or
-    seconds since 1970, as a number or as its digits (nine or more of them before the point). The window is half open and touches
-    at most two UTC days. ``format`` is mseed, sac or parquet.
+    seconds since 1970, as a number or as its digits (nine or more of them before the point). The window is half open and
+    touches at most two UTC days. ``format`` is mseed, sac or parquet.
 
     >>> print(read_request({"day": "2019,183", "nscl": "CI.SOC.HHZ."}))
     CI.SOC..HHZ 2019-07-02

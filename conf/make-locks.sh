@@ -17,5 +17,8 @@ unused=$(mktemp)
 printf '%s; python_version < "3"\n' aioboto3 awscrt aiofiles > "$unused"
 compile requirements-test pyproject.toml --extra test --extra earthscope --override "$unused" --constraint conf/requirements.lock
 rm "$unused"
+# What one call in AWS Lambda needs, without Spark: a part of the first lock.
+sed -n '/^lambda = \[/,/^\]/ s/^ *"\(.*\)",$/\1/p' pyproject.toml \
+  | compile requirements-lambda - --constraint conf/requirements.lock
 # The Java alone: it is put where no Python package needs to be.
 sed -n 's/^java = \["\(.*\)"\]$/\1/p' pyproject.toml | compile requirements-java -

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parents[1]
-LOCKS = [HERE / "conf" / f"requirements{kind}.lock" for kind in ("", "-test", "-java")]
+LOCKS = [HERE / "conf" / f"requirements{kind}.lock" for kind in ("", "-test", "-java", "-lambda")]
 TOOLS = "awk basename bash cat chmod cksum cp dirname env head ln mkdir mv ps rm sed tr uname".split()
 
 
@@ -518,8 +518,8 @@ def test_a_lock_pins_by_hash_and_names_no_host(lock):
 
 
 def test_the_locks_agree_with_pyproject_and_with_one_another():
-    run, test, java = map(pins, LOCKS)
-    assert run.items() <= test.items()
+    run, test, java, of_lambda = map(pins, LOCKS)
+    assert of_lambda.items() <= run.items() <= test.items()
     project = tomllib.loads((HERE / "pyproject.toml").read_text())["project"]
 
     def names(requirements):
@@ -527,6 +527,8 @@ def test_the_locks_agree_with_pyproject_and_with_one_another():
 
     assert names(project["dependencies"]) <= {name for name, _ in run}
     assert names(project["optional-dependencies"]["test"]) <= {name for name, _ in test}
+    assert names(project["optional-dependencies"]["lambda"]) <= {name for name, _ in of_lambda}
+    assert set(project["optional-dependencies"]["lambda"]) <= set(project["dependencies"])
     pinned = [f"{name}=={version}" for locked in (run, test, java) for (name, _), version in locked.items()]
     for requirement in project["dependencies"] + project["optional-dependencies"]["java"]:
         if "==" in requirement:

@@ -33,6 +33,8 @@ MAY_IMPORT = {
     "reader": (TABLES, {"numpy", "obspy", "pyarrow", "xarray"}),
     "mongo": (TABLES, FOR_BYTES | {"pyarrow", "pymongo", "bson", "gridfs"}),  # two that come with pymongo
     "report": (TABLES | {"mongo"}, FOR_BYTES | {"pyarrow", "pymongo", "matplotlib"}),
+    # Of plan what goes without Spark: tests/oneshot/test_imports.py sees to it.
+    "oneshot": (TABLES | {"config", "mongo", "options", "plan"}, set()),
     "plan": (EVERYTHING, EVERYTHING),
     "app": (EVERYTHING, EVERYTHING),
     "datasource": (EVERYTHING, EVERYTHING),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -367,6 +368,39 @@ def test_no_credentials_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_settings_and_store_hold_no_secret(s3_endpoint: str) -> None:
     store = Store(StoreSettings("s3://archive", s3_endpoint, "us-west-2"))
     assert "CANARY" not in repr(store) + repr(store.settings) + repr(vars(store))
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    """Repeats what it is sent of credentials, as S3 does where it refuses them."""
+
+    def do_GET(self) -> None:  # noqa: N802
+        token, key = self.headers["X-Amz-Security-Token"], self.headers["Authorization"].partition("Credential=")[2][:10]
+        status, code = (400, "ExpiredToken") if self.path.endswith("expired") else (403, "InvalidAccessKeyId")
+        told = f"<Message>No.</Message><Token-0>{token}</Token-0><AWSAccessKeyId>{key}</AWSAccessKeyId>"
+        body = f'<?xml version="1.0"?><Error><Code>{code}</Code>{told}</Error>'.encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        """Nothing is logged."""
+
+
+@pytest.mark.usefixtures("credentials")
+def test_what_a_service_repeats_of_credentials_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "CANARY-TOKEN")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    store = Store(StoreSettings("s3://bucket", f"http://127.0.0.1:{server.server_address[1]}", "us-west-2"))
+    try:
+        for key, code, kind in (("expired", "ExpiredToken", UnitError), ("unknown", "InvalidAccessKeyId", Denied)):
+            with pytest.raises(kind, match=code) as raised:
+                store.get(key)
+            assert "CANARY" not in str(raised.value)
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_unit_error_is_what_callers_catch() -> None:

@@ -9,6 +9,12 @@ from typing import Any, NamedTuple, Protocol
 
 NO_BUCKET = re.compile(r"<Code>NoSuchBucket</Code>")
 """What S3's answer says where it is the bucket that is missing, not the object."""
+_OF_CREDENTIALS = re.compile(
+    r"<(Token-\d+|AWSAccessKeyId|StringToSign|StringToSignBytes|SignatureProvided|CanonicalRequest|CanonicalRequestBytes)>"
+    r".*?(</\1>|\Z)",
+    re.DOTALL,
+)
+"""What S3's answer repeats of the request's credentials, where it refuses them."""
 
 
 @dataclass(frozen=True)
@@ -92,5 +98,5 @@ class Backend(Protocol):
 
 
 def first_line(error: BaseException) -> str:
-    """An error's message, short enough for a table."""
-    return str(error).strip().partition("\n")[0][:300]
+    """An error's message, short enough for a table, and without what S3 says in it of credentials."""
+    return _OF_CREDENTIALS.sub("", str(error)).strip().partition("\n")[0][:300]

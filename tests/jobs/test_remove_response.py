@@ -196,3 +196,37 @@ def test_metadata_that_cannot_be_used_are_an_outcome_that_names_the_stage(defect
     assert days["XX.ALFA..BHZ/2024-01-01"]["outcome"] == "rejected"
     assert told in days["XX.ALFA..BHZ/2024-01-01"]["reason"]
     assert {row["sta"] for row in rows(folder, "wf_TimeSeries")} == {"CHAR"}
+
+
+def test_a_real_channel_day_is_what_obspy_makes_of_it(real_archive, run_job, tmp_path):
+    folder = tmp_path / "out"
+    options = ["--archive", "scedc", "--root", real_archive, "--start", "2022-01-02", "--channels", "CI.HEC..BHN"]
+    removal = ["--pre-filt", "0.01,0.02,15,18", "--format", "mseed", "--out", folder]
+    assert run_job("remove_response", *options, *removal) == 0
+    key = "continuous_waveforms/2022/2022_002/CIHEC__BHN___2022002.ms"
+    ours = obspy.read(folder / "waveforms" / key, format="MSEED")
+    theirs = obspy.read(real_archive / key, format="MSEED")
+    assert [trace.stats.npts for trace in ours] == [trace.stats.npts for trace in theirs]
+    inventory = obspy.read_inventory(real_archive / "FDSNstationXML/CI/CI_HEC.xml", format="STATIONXML")
+    for trace, other in zip(ours, theirs, strict=True):
+        other.remove_response(inventory, output="VEL", pre_filt=(0.01, 0.02, 15, 18), water_level=60)
+        assert_equal(trace, other)
+
+
+def test_the_same_command_again_redoes_what_is_missing_and_no_more(sample_archive, run_job, tmp_path, capsys):
+    folder = tmp_path / "out"
+    command = ["remove_response", "--root", sample_archive, "--start", "2023-12-31", "--days", 2, "--channels", "XX.ALFA..BHZ",
+               "--format", "sac", "--out", folder]  # fmt: skip
+    assert run_job(*command) == 0
+    assert run_job(*command) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    paths = sorted((folder / "waveforms").rglob("*.sac"))
+    before = [path.read_bytes() for path in paths]
+    (folder / "manifest.json").unlink()
+    paths[0].unlink()
+    kept = paths[1].stat().st_mtime_ns
+    assert run_job(*command) == 0
+    assert [path.read_bytes() for path in paths] == before
+    tables = sorted((folder / "wf_TimeSeries").rglob("*.parquet"))
+    assert len(tables) == 2  # a file a month: that of January was not touched
+    assert paths[1].stat().st_mtime_ns == kept

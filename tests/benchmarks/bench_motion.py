@@ -10,9 +10,11 @@ import time
 from pathlib import Path
 
 import bench_job
-from bench_response import channel_response
 from obspy import UTCDateTime
 from obspy.core.inventory import Channel, Inventory, Network, Station
+from seisbatch import names
+from seisbatch.sample.network import SHORT_PERIOD, Recorder
+from seisbatch.sample.stationxml import response
 
 N_DAYS, RATE = 60, 100.0
 OPTIONS = ["--archive", "scedc", "--start", str(bench_job.DAY), "--pre-filt", "0.005,0.01,40,45", "--plot", "first:1"]
@@ -22,10 +24,12 @@ def write_archive(folder: Path) -> None:
     """A day of 60 stations' verticals in SCEDC's layout, each with its StationXML."""
     bench_job.write_archive(folder, N_DAYS, RATE)
     since = UTCDateTime(2000, 1, 1)
+    recorder = Recorder(names.Channel("XX", "B000", "", "HHZ"), RATE, SHORT_PERIOD)
     (folder / "FDSNstationXML/XX").mkdir(parents=True)
     for number in range(N_DAYS):
         code = f"B{number:03d}"
-        channel = Channel("HHZ", "", 34.5, -116.5, 0.0, 0.0, sample_rate=RATE, start_date=since, response=channel_response(RATE))
+        of_channel = {"sample_rate": RATE, "start_date": since, "response": response(recorder, 1 + number / 100)}
+        channel = Channel("HHZ", "", 34.5, -116.5, 0.0, 0.0, **of_channel)
         station = Station(code, 34.5, -116.5, 0.0, channels=[channel], start_date=since, creation_date=since)
         inventory = Inventory([Network("XX", stations=[station])], source="benchmark")
         inventory.write(folder / f"FDSNstationXML/XX/XX_{code}.xml", format="STATIONXML")

@@ -30,7 +30,9 @@ def expected(archive, sta, chan, start=None, end=None, output="VEL", day="202400
     if start is not None or end is not None:
         trace.trim(start, None if end is None else end - 0.9 * trace.stats.delta)
     inventory = obspy.read_inventory(archive / f"FDSNstationXML/XX/XX_{sta}.xml", format="STATIONXML")
-    return trace.remove_response(inventory, output=output, pre_filt=PRE_FILT, water_level=60)
+    middle = trace.stats.starttime + (trace.stats.endtime - trace.stats.starttime) / 2
+    epoch = inventory.select(time=middle)  # obspy takes the one that ends where the trace begins
+    return trace.remove_response(epoch, output=output, pre_filt=PRE_FILT, water_level=60)
 
 
 def assert_equal(trace, theirs, tolerance=1e-5):
@@ -206,9 +208,11 @@ def test_a_real_channel_day_is_what_obspy_makes_of_it(real_archive, run_job, tmp
     key = "continuous_waveforms/2022/2022_002/CIHEC__BHN___2022002.ms"
     ours = obspy.read(folder / "waveforms" / key, format="MSEED")
     theirs = obspy.read(real_archive / key, format="MSEED")
-    assert [trace.stats.npts for trace in ours] == [trace.stats.npts for trace in theirs]
+    assert len(ours) == len(theirs)
     inventory = obspy.read_inventory(real_archive / "FDSNstationXML/CI/CI_HEC.xml", format="STATIONXML")
     for trace, other in zip(ours, theirs, strict=True):
+        near = 0.4 * trace.stats.delta
+        other.trim(trace.stats.starttime - near, trace.stats.endtime + near)  # of the day
         other.remove_response(inventory, output="VEL", pre_filt=(0.01, 0.02, 15, 18), water_level=60)
         assert_equal(trace, other)
 

@@ -52,11 +52,12 @@ def _epoch(recorder: Recorder, start: UTCDateTime, end: UTCDateTime | None, fact
     return Channel(
         recorder.name.chan, recorder.name.loc, station.lat, station.lon, station.elevation, 0.0,
         azimuth=azimuth, dip=dip, sample_rate=recorder.rate, start_date=start, end_date=end,
-        response=_response(recorder, factor),
+        response=response(recorder, factor),
     )  # fmt: skip
 
 
-def _response(recorder: Recorder, factor: float) -> Response:
+def response(recorder: Recorder, factor: float) -> Response:
+    """The response of a recorder whose gain is ``factor`` times its usual one: sensor, digitizer and two filters."""
     sensor, rate = recorder.sensor, recorder.rate
     at = np.array([SENSITIVITY_FREQUENCY])
     normalised = abs(complex(sensor.response(at)[0])) / sensor.gain

@@ -11,6 +11,7 @@ from scipy import fft
 
 from seisbatch.process.decimate import decimator
 from seisbatch.process.grid import HIGHEST_SHARE, Preprocessing, as_ratio
+from seisbatch.process.response import ResponseCurve
 from seisbatch.process.segments import ChannelDay, DataError, Run
 from seisbatch.times import SECOND_NS
 
@@ -48,9 +49,10 @@ def day_trace(day: ChannelDay, params: Preprocessing, dtype: npt.DTypeLike = np.
 
     Each run is, by itself, demeaned, detrended, tapered, band-passed without phase, shifted to the grid by phase and
     resampled by its spectrum. Nothing reaches across a gap. A rate far above the band is first decimated by a short filter,
-    whose response is divided out of the spectrum again.
+    whose response is divided out of the spectrum again; so is the instrument's, where the run has one: the band-pass keeps
+    its inverse within bounds.
 
-    Raises DataError where the recorded rate is too low for the band.
+    Raises DataError where the recorded rate is too low for the band, or where a response is zero or not finite in it.
     """
     if params.freqmax > HIGHEST_SHARE * day.rate:
         raise DataError(f"recorded at {day.rate:g} Hz, too low for --freqmax {params.freqmax:g}")
@@ -108,11 +110,27 @@ def _on_grid(run: Run, rate: float, params: Preprocessing, late: float, dtype: n
     out = np.zeros(out_length // 2 + 1, spectrum.dtype)
     np.multiply(spectrum[first:stop], weights.astype(dtype), out=out[first:stop])
     del spectrum
+    if run.curve is not None:
+        out[first:stop] *= _inverse(run.curve, frequencies, params).astype(out.dtype)
     if late:
         out[first:stop] *= np.exp(-2j * np.pi * late * frequencies).astype(out.dtype)
     n_out = math.ceil(len(run.samples) * as_ratio(params.sampling_rate, rate))
     resampled: Real = fft.irfft(out, out_length, overwrite_x=True)[:n_out]
     return resampled
+
+
+def _inverse(curve: ResponseCurve, frequencies: Real, params: Preprocessing) -> npt.NDArray[np.complex128]:
+    """One over a response at frequencies of the band and its flanks.
+
+    Above the band it is let grow no larger than at the band's end: a recorder's filters may leave nothing there but rounding.
+    """
+    response, at_end = curve.at(frequencies), curve.at(np.array([params.freqmax]))
+    amplitude, least = np.abs(response), np.abs(at_end)
+    np.maximum(amplitude, least, out=amplitude, where=frequencies > params.freqmax)
+    if not (amplitude.all() and np.isfinite(amplitude).all()):
+        raise DataError(f"the response is zero or not finite between {frequencies[0]:g} and {params.freqmax:g} Hz")
+    inverse: npt.NDArray[np.complex128] = response.conj() / np.square(amplitude)
+    return inverse
 
 
 def _dead(samples: npt.NDArray[np.generic], length: int) -> list[tuple[int, int]]:

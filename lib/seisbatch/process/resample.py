@@ -25,6 +25,7 @@ LOWER_FLANK = 0.5
 """The band-pass is one over the band; its cosine flanks end at these multiples of ``freqmax`` and ``freqmin``."""
 PAD_PERIODS = 4.0
 """Zeros after a run, in periods of ``freqmin``: what the filter rings on must not come round to the run's start."""
+BINS_AT_A_TIME = 65_536
 
 Real = npt.NDArray[np.floating]
 
@@ -111,7 +112,7 @@ def _on_grid(run: Run, rate: float, params: Preprocessing, late: float, dtype: n
     np.multiply(spectrum[first:stop], weights.astype(dtype), out=out[first:stop])
     del spectrum
     if run.curve is not None:
-        out[first:stop] *= _inverse(run.curve, frequencies, params).astype(out.dtype)
+        _divide(out[first:stop], frequencies, run.curve, params.freqmax)
     if late:
         out[first:stop] *= np.exp(-2j * np.pi * late * frequencies).astype(out.dtype)
     n_out = math.ceil(len(run.samples) * as_ratio(params.sampling_rate, rate))
@@ -119,18 +120,20 @@ def _on_grid(run: Run, rate: float, params: Preprocessing, late: float, dtype: n
     return resampled
 
 
-def _inverse(curve: ResponseCurve, frequencies: Real, params: Preprocessing) -> npt.NDArray[np.complex128]:
-    """One over a response at frequencies of the band and its flanks.
+def _divide(spectrum: npt.NDArray[np.complexfloating], frequencies: Real, curve: ResponseCurve, freqmax: float) -> None:
+    """Divide a spectrum by a response, in place.
 
-    Above the band it is let grow no larger than at the band's end: a recorder's filters may leave nothing there but rounding.
+    Above ``freqmax`` the inverse is let grow no larger than it is there: a recorder's filters may leave nothing but rounding.
     """
-    response, at_end = curve.at(frequencies), curve.at(np.array([params.freqmax]))
-    amplitude, least = np.abs(response), np.abs(at_end)
-    np.maximum(amplitude, least, out=amplitude, where=frequencies > params.freqmax)
-    if not (amplitude.all() and np.isfinite(amplitude).all()):
-        raise DataError(f"the response is zero or not finite between {frequencies[0]:g} and {params.freqmax:g} Hz")
-    inverse: npt.NDArray[np.complex128] = response.conj() / np.square(amplitude)
-    return inverse
+    least = np.abs(curve.at(np.array([freqmax])))
+    for low in range(0, len(spectrum), BINS_AT_A_TIME):
+        part = slice(low, low + BINS_AT_A_TIME)
+        response = curve.at(frequencies[part])
+        amplitude = np.abs(response)
+        np.maximum(amplitude, least, out=amplitude, where=frequencies[part] > freqmax)
+        if not (amplitude.all() and np.isfinite(amplitude).all()):
+            raise DataError(f"the response is zero or not finite between {frequencies[0]:g} and {freqmax:g} Hz")
+        spectrum[part] *= (response.conj() / np.square(amplitude)).astype(spectrum.dtype)
 
 
 def _dead(samples: npt.NDArray[np.generic], length: int) -> list[tuple[int, int]]:

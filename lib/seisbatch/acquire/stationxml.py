@@ -98,7 +98,7 @@ def _epochs(inventory: Any) -> Iterator[ChannelEpoch]:
             codes = network.code or "", station.code or ""
             with suppress(ValueError):
                 name = channel(*codes, "", STAND_IN)._replace(chan="")
-                yield ChannelEpoch(name, *_span(station), *_place(station))
+                yield ChannelEpoch(name, *span(station), *_place(station))
             for item in station:
                 try:
                     name = channel(*codes, item.location_code or "", item.code or "")
@@ -106,7 +106,7 @@ def _epochs(inventory: Any) -> Iterator[ChannelEpoch]:
                     continue
                 yield ChannelEpoch(
                     name,
-                    *_span(item),
+                    *span(item),
                     *_place(item),
                     float(item.sample_rate) if item.sample_rate else None,
                     None if item.azimuth is None else float(item.azimuth),
@@ -114,7 +114,7 @@ def _epochs(inventory: Any) -> Iterator[ChannelEpoch]:
                 )
 
 
-def _span(item: Any) -> tuple[int, int]:
+def span(item: Any) -> tuple[int, int]:
     return item.start_date.ns if item.start_date else BEFORE_ALL, item.end_date.ns if item.end_date else AFTER_ALL
 
 

@@ -12,11 +12,14 @@ from seisbatch.acquire.objects import StoreSettings
 from seisbatch.acquire.responses import read_responses
 from seisbatch.names import Channel
 from seisbatch.outcome import Outcome, Rejected, UnitError
+from seisbatch.process.resample import day_trace
 from seisbatch.process.segments import ChannelDay, Segment, assemble
 from seisbatch.sample.network import DAYS, RECORDERS
 from seisbatch.steps.responses import response_at, response_spans, with_responses
 from seisbatch.steps.stations import StationFiles, station_responses
 from seisbatch.times import DAY_NS, day_start_ns
+
+from tests.process.made import parameters
 
 INDI = Channel("XX", "INDI", "", "BHZ")
 NOON_NS = day_start_ns(DAYS[1]) + DAY_NS // 2
@@ -140,3 +143,21 @@ def test_the_records_location_code_counts_where_it_has_an_epoch_else_the_archive
     for names, expected in (((ten, blank), ten), ((none, blank), blank), ((blank, ten), blank)):
         day, _ = with_responses(day_of(NOON_NS, 200), responses, names, "vel")
         assert day.runs[0].curve is response_at(responses[0], expected, NOON_NS).curve("vel", 20.0)
+
+
+@pytest.mark.parametrize(("units", "name"), [("vel", "XX.BRAV..HHZ"), ("disp", "XX.ALFA..BHZ"), ("acc", "XX.ALFA..BHZ")])
+def test_ground_motion_on_the_grid_is_obspys(sample_archive, units, name):
+    """The band-pass has the shape of obspy's ``pre_filt``; what differs is the ends of the day."""
+    net, sta, _, chan = name.split(".")
+    (file,) = sample_archive.rglob(f"{net}{sta}_*{chan}*_{DAYS[0]:%Y%j}.ms")
+    (trace,) = obspy.read(str(file), format="MSEED")
+    segment = Segment(trace.stats.starttime.ns, trace.stats.sampling_rate, trace.data.copy())
+    day = assemble([segment], day_start_ns(DAYS[0]), max_fill=1)
+    day, _ = with_responses(day, files(sample_archive).responses(net, sta), (Channel(net, sta, "", chan),), units)
+    found = day_trace(day, parameters(), np.float64).samples
+    inventory = obspy.read_inventory(str(next(sample_archive.rglob(f"*_{sta}.xml"))), format="STATIONXML")
+    trace.remove_response(inventory, output=units.upper(), pre_filt=(0.05, 0.1, 0.8, 1.0), water_level=None)
+    expected = trace.data[:: round(trace.stats.sampling_rate / 4)]
+    assert trace.stats.starttime.ns == day_start_ns(DAYS[0])
+    inner = slice(len(found) // 10, -len(found) // 10)
+    assert np.abs(found - expected)[inner].max() < 1e-4 * np.abs(expected[inner]).max()

@@ -25,6 +25,8 @@ LOWER_FLANK = 0.5
 """The band-pass is one over the band; its cosine flanks end at these multiples of ``freqmax`` and ``freqmin``."""
 PAD_PERIODS = 4.0
 """Zeros after a run, in periods of ``freqmin``: what the filter rings on must not come round to the run's start."""
+LEAST_SHARE = 0.1
+"""A response above the band is divided by in full down to this share of its amplitude at the band's end."""
 BINS_AT_A_TIME = 65_536
 
 Real = npt.NDArray[np.floating]
@@ -123,9 +125,10 @@ def _on_grid(run: Run, rate: float, params: Preprocessing, late: float, dtype: n
 def _divide(spectrum: npt.NDArray[np.complexfloating], frequencies: Real, curve: ResponseCurve, freqmax: float) -> None:
     """Divide a spectrum by a response, in place.
 
-    Above ``freqmax`` the inverse is let grow no larger than it is there: a recorder's filters may leave nothing but rounding.
+    Above ``freqmax`` the inverse is let grow to one over :data:`LEAST_SHARE` of what it is there and no further: a recorder's
+    filters may leave nothing but rounding.
     """
-    least = np.abs(curve.at(np.array([freqmax])))
+    least = LEAST_SHARE * np.abs(curve.at(np.array([freqmax])))
     for low in range(0, len(spectrum), BINS_AT_A_TIME):
         part = slice(low, low + BINS_AT_A_TIME)
         response = curve.at(frequencies[part])

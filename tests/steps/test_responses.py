@@ -160,4 +160,4 @@ def test_ground_motion_on_the_grid_is_obspys(sample_archive, units, name):
     expected = trace.data[:: round(trace.stats.sampling_rate / 4)]
     assert trace.stats.starttime.ns == day_start_ns(DAYS[0])
     inner = slice(len(found) // 10, -len(found) // 10)
-    assert np.abs(found - expected)[inner].max() < 1e-4 * np.abs(expected[inner]).max()
+    assert np.abs(found - expected)[inner].max() < 1e-6 * np.abs(expected[inner]).max()

@@ -115,6 +115,7 @@ class CrossCorrelate(IndexedOptions, RunOptions, SinkOptions):
     sampling_rate: AutoRate
     freqmin: Positive
     freqmax: Positive
+    remove_response: Literal["none", "disp", "vel", "acc"]
     max_fill: NotNegative
     cc_len: Positive
     cc_step: Positive

@@ -89,6 +89,13 @@ def test_the_same_rate_and_the_recorders_own_deviation_from_it_change_nothing():
         np.testing.assert_array_equal(decimate(samples, rate, 40.0), samples)
 
 
+def test_counts_are_decimated_as_float64():
+    counts = np.random.default_rng(4).integers(-9, 9, 1000, dtype=np.int32) + 2_000_000_000
+    for rate, to_rate in ((100.0, 40.0), (200.0, 1.0)):
+        expected = decimate(counts.astype(np.float64), rate, to_rate)
+        np.testing.assert_allclose(decimate(counts, rate, to_rate), expected, rtol=1e-15)
+
+
 def test_no_samples_stay_none():
     assert decimate(np.empty(0, np.float32), 100.0, 40.0).shape == (0,)
 
@@ -96,3 +103,5 @@ def test_no_samples_stay_none():
 def test_a_higher_rate_is_an_error_of_the_data():
     with pytest.raises(DataError, match="recorded at 40 Hz, below --sampling-rate 50"):
         decimate(np.ones(100), 40.0, 50.0)
+    with pytest.raises(DataError, match="recorded at 500 Hz: --sampling-rate 0.01 is less than a ten-thousandth of it"):
+        decimate(np.ones(100), 500.0, 0.01)

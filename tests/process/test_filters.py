@@ -114,6 +114,12 @@ def test_any_length_is_filtered_to_finite_numbers(n, kind):
     np.testing.assert_array_equal(samples, before)
 
 
+def test_counts_are_filtered_as_float64():
+    counts = np.rint(made()).astype(np.int32)
+    out = apply_filters(counts, RATE, Filters(highpass=1.0))
+    np.testing.assert_array_equal(out, apply_filters(counts.astype(np.float64), RATE, Filters(highpass=1.0)))
+
+
 def test_no_filter_is_none():
     samples = made()
     assert Filters().is_none

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import fft, signal
 from seisbatch.process.resample import day_trace
-from seisbatch.process.segments import DataError, Segment, assemble
+from seisbatch.process.response import ResponseCurve
+from seisbatch.process.segments import ChannelDay, DataError, Segment, assemble
 from seisbatch.process.spectra import window_spectra
 
 from tests.process.made import DAY_NS, day_of, noise, parameters
@@ -103,3 +107,81 @@ def test_a_segment_too_short_to_filter_counts_as_a_gap():
     trace = day_trace(assemble(parts, DAY_NS, max_fill=1), parameters())
     assert not trace.covered[:400].any()
     assert trace.covered[400:].all()
+
+
+def seismometer(frequencies: np.ndarray, period: float, gain: float) -> np.ndarray:
+    """Counts per m/s of a seismometer with a corner of a period [s], 0.707 of critically damped."""
+    s, corner = 2j * np.pi * frequencies, 2 * np.pi / period
+    return gain * s**2 / (s**2 + np.sqrt(2) * corner * s + corner**2)
+
+
+def with_response(day: ChannelDay, curve: ResponseCurve | None) -> ChannelDay:
+    return replace(day, runs=tuple(replace(run, curve=curve) for run in day.runs))
+
+
+def recorded(motion: np.ndarray, rate: float, period: float, gain: float) -> ChannelDay:
+    """A day of what a seismometer writes of ground velocity [m/s], knowing its response."""
+    counts = fft.irfft(fft.rfft(motion) * seismometer(fft.rfftfreq(len(motion), 1 / rate), period, gain), len(motion))
+    frequencies = np.geomspace(1e-4, rate / 2, 3000)
+    curve = ResponseCurve(frequencies, seismometer(frequencies, period, gain))
+    day = day_of(np.rint(counts).astype(np.int32), rate)
+    return with_response(day, curve)
+
+
+def motion_of(seed: int, rate: float) -> np.ndarray:
+    """Ground velocity of micrometres a second from 0.01 to 2 Hz [m/s]."""
+    sos = signal.butter(4, [0.01, 2.0], "bandpass", fs=rate, output="sos")
+    return 1e-6 * signal.sosfiltfilt(sos, np.random.default_rng(seed).standard_normal(round(DAY * rate)))
+
+
+INNER = slice(4 * 200, -4 * 200)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_different_instruments_give_the_same_ground_motion(kind):
+    """A seismometer of 120 s and one of 1 s beside it, which turns 0.1 Hz by 164 degrees and writes a hundredth of it."""
+    motion, params = motion_of(5, 20.0), parameters()
+    long, short = recorded(motion, 20.0, 120.0, 6e8), recorded(motion, 20.0, 1.0, 9e10)
+    one, other = (day_trace(day, params, kind).samples for day in (long, short))
+    assert one.dtype == kind
+    ground = day_trace(day_of(motion.astype(np.float64), 20.0), params, np.float64).samples
+    for found in (one, other):
+        assert np.abs(found - ground)[INNER].max() < 2e-3 * np.abs(ground).max()
+    raw = [day_trace(with_response(day, None), params, kind).samples[INNER] for day in (long, short)]
+    assert np.corrcoef(*raw)[0, 1] < 0.8
+
+
+def test_the_correlation_of_different_instruments_is_that_of_the_ground():
+    """Their phase difference is in the cross spectrum; without the responses it is what the instruments' formulas say."""
+    params = parameters(whitening="none")
+    days = [recorded(motion_of(6, 20.0), 20.0, period, 1e10) for period in (60.0, 5.0)]
+    f = params.frequencies
+    by_formula = np.angle(seismometer(f, 5.0, 1) / seismometer(f, 60.0, 1))
+    assert np.abs(by_formula).max() > 2
+    for known, expected, allowed in ((True, np.zeros(len(f)), 2e-3), (False, by_formula, 0.03)):
+        one, other = (window_spectra(day if known else with_response(day, None), params).spectra for day in days)
+        phase = np.angle((np.conj(one) * other).sum(axis=0))[5:-5]
+        np.testing.assert_allclose(np.angle(np.exp(1j * (phase - expected[5:-5]))), 0, atol=allowed)
+
+
+def test_a_filter_that_leaves_nothing_beside_the_band_is_not_undone_there():
+    """A recorder whose filters end at the band's end: what is above is rounding, and is raised tenfold at most."""
+    params = parameters(sampling_rate=4.0, freqmin=0.2, freqmax=1.0)
+    frequencies = np.linspace(0.001, 10, 20_000)
+    steep = 1e9 / (1 + (frequencies / 1.05) ** 200)
+    day = day_of((1000 * noise(8, 20.0)).astype(np.int32) + np.random.default_rng(1).integers(-9, 10, DAY * 20), 20.0)
+    curve = ResponseCurve(frequencies, steep.astype(complex))
+    trace = day_trace(with_response(day, curve), params, np.float64)
+    plain = day_trace(day, params, np.float64)
+    ground, counts = (np.fft.rfft(one.samples * np.hanning(len(one.samples))) for one in (trace, plain))
+    f = np.fft.rfftfreq(len(plain.samples), 1 / 4)
+    band = (f > 0.21) & (f < 0.99)
+    np.testing.assert_allclose(1e9 * ground[band], counts[band], atol=1e-3 * np.abs(counts[band]).max())
+    assert 1e9 * np.abs(ground[f > 1.0]).max() < 10.1 * np.abs(counts[f > 1.0]).max()
+
+
+def test_a_response_that_is_zero_in_the_band_is_an_error_of_the_data():
+    day = recorded(motion_of(7, 20.0), 20.0, 60.0, 1e9)
+    curve = ResponseCurve(np.linspace(0.001, 10, 2000), np.zeros(2000, complex))
+    with pytest.raises(DataError, match=r"the response is zero or not finite between 0.05.* and 0.8 Hz"):
+        day_trace(with_response(day, curve), parameters())

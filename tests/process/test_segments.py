@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from seisbatch.process.segments import DataError, NoSamples, Segment, assemble
+from seisbatch.process.segments import DataError, NoSamples, Run, Segment, assemble, cut_run, run_end_ns
 
 from tests.process.made import DAY_NS
 
@@ -172,3 +172,46 @@ def test_order_of_segments_does_not_matter():
     other = assemble([parts[number] for number in rng.permutation(60)], DAY_NS, max_fill=1)
     assert [run.start_ns for run in one.runs] == [run.start_ns for run in other.runs]
     assert all(np.array_equal(a.samples, b.samples) for a, b in zip(one.runs, other.runs, strict=True))
+
+
+def clock(run: Run, numbers: np.ndarray) -> np.ndarray:
+    return np.interp(numbers, run.clock_samples, run.clock_seconds)
+
+
+def drifting_run() -> Run:
+    """1,000 samples at 20 Hz, 20 of them bridged, whose clock drifts by 4 ms from the 500th on."""
+    parts = [at(0, ramp(400)), at(21, ramp(80, 420)), at(25, ramp(500, 500), rate=20 * (1 - 8e-6))]
+    (run,) = assemble(parts, DAY_NS, max_fill=1).runs
+    return run
+
+
+@pytest.mark.parametrize("cuts", [[], [300], [410], [300, 500, 501], [0, 1000], [-5, 2000], [700, 700]])
+def test_pieces_of_a_run_put_together_are_the_run(cuts):
+    run = drifting_run()
+    pieces = cut_run(run, 20.0, [DAY_NS + round(number / 20 * 1e9) for number in cuts])
+    assert len(pieces) == len(cuts) + 1
+    np.testing.assert_array_equal(np.concatenate([piece.samples for piece in pieces]), run.samples)
+    first = 0
+    bridged = []
+    for piece in pieces:
+        n = len(piece.samples)
+        if not n:
+            continue
+        assert np.shares_memory(piece.samples, run.samples)
+        assert piece.start_ns == run.start_ns + round(first / 20 * 1e9)
+        np.testing.assert_allclose(clock(piece, np.arange(n)), clock(run, first + np.arange(n)), atol=1e-12)
+        bridged += [number for one, stop in piece.filled for number in range(first + one, first + stop)]
+        first += n
+    assert bridged == list(range(400, 420))
+
+
+def test_a_sample_belongs_to_the_side_that_its_time_tag_is_on():
+    """Behind a bridged gap the recorder's samples stand 10 ms late on the grid."""
+    segments = [at(0, ramp(2000)), at(100.4, ramp(2000, 2008))]
+    (run,) = assemble([segments[0], Segment(segments[1].start_ns + 10**7, 20.0, segments[1].samples)], DAY_NS, max_fill=1).runs
+    assert run_end_ns(run, 20.0) == DAY_NS + 200_410_000_000
+    instant_ns = DAY_NS + 150_410_000_000
+    before, after = cut_run(run, 20.0, [instant_ns])
+    assert after.samples[0] == 2008 + 1000
+    assert after.start_ns + round(1e9 * clock(after, np.array([0]))[0]) == pytest.approx(instant_ns, abs=2)
+    assert run_end_ns(before, 20.0) == pytest.approx(instant_ns, abs=2)

@@ -45,6 +45,7 @@ class CorrelationRun(RunIdentity):
     end: dt.date
     channels: str
     preprocessing: Preprocessing
+    remove_response: str
     pairs: PairSelection
     substack: int
     stack_over: str
@@ -74,6 +75,7 @@ class CorrelationRun(RunIdentity):
             scratch=self.scratch,
             preprocessing=self.preprocessing,
             ahead_bytes=ahead_bytes(self.memory),
+            remove_response=self.remove_response,
         )
 
     @property
@@ -130,6 +132,8 @@ def correlation_run(options: CrossCorrelate) -> CorrelationRun:
     needs = MemoryNeeds(preprocessing, substack=options.substack, block_channels=BLOCK_CHANNELS)
     tile = tile_side(needs, options.memory, options.tile)
     chosen = {key: value for key, value in options.model_dump().items() if key not in NOT_PARAMETERS}
+    if options.remove_response == "none":
+        del chosen["remove_response"]  # runs that were made before there was the option are resumed
     parameters = with_places(chosen) | {
         "start": start.isoformat(),
         "days": (end - start).days,
@@ -152,6 +156,7 @@ def correlation_run(options: CrossCorrelate) -> CorrelationRun:
         end=end,
         channels=options.channels,
         preprocessing=preprocessing,
+        remove_response=options.remove_response,
         pairs=pairs,
         substack=options.substack,
         stack_over=options.stack_over,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
-from seisbatch.process.segments import DataError
+from seisbatch.process.segments import DataError, Samples
 
 MAX_CORNERS = 10
 SAMPLES_AT_A_TIME = 65_536
@@ -90,8 +90,8 @@ def _sections(filters: Filters, rate: float) -> npt.NDArray[np.float64]:
     return np.concatenate(found)
 
 
-def apply_filters(samples: Real, rate: float, filters: Filters) -> Real:
-    """The filtered samples, shape (n,), of the same dtype, float32 or float64; as they are where there is no filter.
+def apply_filters(samples: Samples, rate: float, filters: Filters) -> Real:
+    """The filtered samples, shape (n,), float32 or float64 as they came (int32: float64); as they are where there is no filter.
 
     Before the first and after the last sample there is rest, as in ``obspy.signal.filter``: with ``zero_phase`` the samples
     are run through ``scipy.signal.sosfilt`` forward and backward from zero, not continued by an odd extension as by
@@ -105,14 +105,14 @@ def apply_filters(samples: Real, rate: float, filters: Filters) -> Real:
     if filters.is_none:
         return samples
     sections = filters.sections(rate)
-    out = np.empty_like(samples)
+    out = np.empty(len(samples), np.result_type(samples, np.float32))
     _run_through(sections, samples, out)
     if filters.zero_phase:
         _run_through(sections, out[::-1], out[::-1])
     return out
 
 
-def _run_through(sections: npt.NDArray[np.float64], samples: Real, out: Real) -> None:
+def _run_through(sections: npt.NDArray[np.float64], samples: Samples, out: Real) -> None:
     """Filter from zero, chunk by chunk; ``out`` may be ``samples``."""
     state = np.zeros((len(sections), 2))
     for first in range(0, len(samples), SAMPLES_AT_A_TIME):

@@ -11,6 +11,7 @@ from scipy import fft
 
 from seisbatch.process.decimate import decimator
 from seisbatch.process.grid import HIGHEST_SHARE, Preprocessing, as_ratio
+from seisbatch.process.response import ResponseCurve
 from seisbatch.process.segments import ChannelDay, DataError, Run
 from seisbatch.times import SECOND_NS
 
@@ -24,6 +25,9 @@ LOWER_FLANK = 0.5
 """The band-pass is one over the band; its cosine flanks end at these multiples of ``freqmax`` and ``freqmin``."""
 PAD_PERIODS = 4.0
 """Zeros after a run, in periods of ``freqmin``: what the filter rings on must not come round to the run's start."""
+LEAST_SHARE = 0.1
+"""A response above the band is divided by in full down to this share of its amplitude at the band's end."""
+BINS_AT_A_TIME = 65_536
 
 Real = npt.NDArray[np.floating]
 
@@ -48,9 +52,10 @@ def day_trace(day: ChannelDay, params: Preprocessing, dtype: npt.DTypeLike = np.
 
     Each run is, by itself, demeaned, detrended, tapered, band-passed without phase, shifted to the grid by phase and
     resampled by its spectrum. Nothing reaches across a gap. A rate far above the band is first decimated by a short filter,
-    whose response is divided out of the spectrum again.
+    whose response is divided out of the spectrum again; so is the instrument's, where the run has one: the band-pass keeps
+    its inverse within bounds.
 
-    Raises DataError where the recorded rate is too low for the band.
+    Raises DataError where the recorded rate is too low for the band, or where a response is zero or not finite in it.
     """
     if params.freqmax > HIGHEST_SHARE * day.rate:
         raise DataError(f"recorded at {day.rate:g} Hz, too low for --freqmax {params.freqmax:g}")
@@ -108,11 +113,30 @@ def _on_grid(run: Run, rate: float, params: Preprocessing, late: float, dtype: n
     out = np.zeros(out_length // 2 + 1, spectrum.dtype)
     np.multiply(spectrum[first:stop], weights.astype(dtype), out=out[first:stop])
     del spectrum
+    if run.curve is not None:
+        _divide(out[first:stop], frequencies, run.curve, params.freqmax)
     if late:
         out[first:stop] *= np.exp(-2j * np.pi * late * frequencies).astype(out.dtype)
     n_out = math.ceil(len(run.samples) * as_ratio(params.sampling_rate, rate))
     resampled: Real = fft.irfft(out, out_length, overwrite_x=True)[:n_out]
     return resampled
+
+
+def _divide(spectrum: npt.NDArray[np.complexfloating], frequencies: Real, curve: ResponseCurve, freqmax: float) -> None:
+    """Divide a spectrum by a response, in place.
+
+    Above ``freqmax`` the inverse is let grow to one over :data:`LEAST_SHARE` of what it is there and no further: a recorder's
+    filters may leave nothing but rounding.
+    """
+    least = LEAST_SHARE * np.abs(curve.at(np.array([freqmax])))
+    for low in range(0, len(spectrum), BINS_AT_A_TIME):
+        part = slice(low, low + BINS_AT_A_TIME)
+        response = curve.at(frequencies[part])
+        amplitude = np.abs(response)
+        np.maximum(amplitude, least, out=amplitude, where=frequencies[part] > freqmax)
+        if not (amplitude.all() and np.isfinite(amplitude).all()):
+            raise DataError(f"the response is zero or not finite between {frequencies[0]:g} and {freqmax:g} Hz")
+        spectrum[part] *= (response.conj() / np.square(amplitude)).astype(spectrum.dtype)
 
 
 def _dead(samples: npt.NDArray[np.generic], length: int) -> list[tuple[int, int]]:

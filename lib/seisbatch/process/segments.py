@@ -5,13 +5,16 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from seisbatch.times import DAY_NS, SECOND_NS
+
+if TYPE_CHECKING:
+    from seisbatch.process.response import ResponseCurve
 
 Samples = npt.NDArray[Any]
 
@@ -65,7 +68,8 @@ class Run:
     """Samples without a gap that is longer than was bridged.
 
     Sample ``i`` stands at ``start_ns + i / rate`` plus the clock's error there: ``clock_seconds`` at the sample numbers
-    ``clock_samples``, linear between. ``filled`` has the (first, stop) sample numbers that were bridged.
+    ``clock_samples``, linear between. ``filled`` has the (first, stop) sample numbers that were bridged. ``curve``: the
+    response that is to be taken off, where one is.
     """
 
     start_ns: int
@@ -73,6 +77,7 @@ class Run:
     filled: tuple[tuple[int, int], ...]
     clock_samples: npt.NDArray[np.float64]
     clock_seconds: npt.NDArray[np.float64]
+    curve: ResponseCurve | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,3 +238,39 @@ def _run(parts: Sequence[Segment], rate: float, counts: Counts) -> Run:
         length += len(part.samples)
     number, seconds = np.array(clock, dtype=np.float64).T
     return Run(start_ns, samples[0] if len(samples) == 1 else np.concatenate(samples), tuple(filled), number, seconds)
+
+
+def run_end_ns(run: Run, rate: float) -> int:
+    """The time, by the recorder's tags, at which a run's next sample would be."""
+    return run.start_ns + round((len(run.samples) / rate + float(run.clock_seconds[-1])) * SECOND_NS)
+
+
+def cut_run(run: Run, rate: float, instants_ns: Sequence[int]) -> list[Run]:
+    """A run cut at ascending instants: one run more than there are instants, some maybe without samples.
+
+    A sample belongs to the side that the recorder's tags put it on, to half a sample. No samples are copied.
+    """
+    cuts = [0]
+    for instant_ns in instants_ns:
+        nominal = (instant_ns - run.start_ns) / SECOND_NS * rate
+        number = round(nominal - float(np.interp(nominal, run.clock_samples, run.clock_seconds)) * rate)
+        cuts.append(min(max(number, cuts[-1]), len(run.samples)))
+    return [_part_of_run(run, rate, first, stop) for first, stop in itertools.pairwise([*cuts, len(run.samples)])]
+
+
+def _part_of_run(run: Run, rate: float, first: int, stop: int) -> Run:
+    """The samples ``first`` to ``stop``, what of them was bridged, and their clock."""
+    ends = np.array([first, max(first, stop - 1)], dtype=np.float64)
+    inside = (run.clock_samples > ends[0]) & (run.clock_samples < ends[1])
+    number = np.insert(ends, 1, run.clock_samples[inside])
+    seconds = np.insert(np.interp(ends, run.clock_samples, run.clock_seconds), 1, run.clock_seconds[inside])
+    filled = [(max(one, first) - first, min(other, stop) - first) for one, other in run.filled if one < stop and other > first]
+    start_ns = run.start_ns + round(first / rate * SECOND_NS)
+    return replace(
+        run,
+        start_ns=start_ns,
+        samples=run.samples[first:stop],
+        filled=tuple(filled),
+        clock_samples=number - first,
+        clock_seconds=seconds,
+    )

@@ -22,6 +22,7 @@ from seisbatch.steps.batches import Batch, BatchFiles, OutcomeRow, unit_row, wri
 from seisbatch.steps.ground_motion import ground_motion, within
 from seisbatch.steps.index_table import part_of
 from seisbatch.steps.motion_objects import MotionSettings, Row, as_objects, day_key, rows_of
+from seisbatch.steps.responses import known_as
 from seisbatch.steps.spectra import MAX_AHEAD_OBJECTS, bodies_of, segments_of
 from seisbatch.steps.stations import Stations, station_responses
 from seisbatch.times import DAY_NS, SECOND_NS, day_start_ns, to_datetime
@@ -117,9 +118,9 @@ def channel_day(settings: MotionSettings, name: Channel, row: Request, body: Any
     """
     if isinstance(body, UnitError):
         raise body
-    segments, notes = segments_of(body, name, ARCHIVES[settings.layout].HOLDS)
+    segments, recorded, notes = segments_of(body, name, ARCHIVES[settings.layout].HOLDS)
     epochs = responses_of(settings.stations, name)
-    made, told = ground_motion(name, segments, day_start_ns(row["date"]), epochs, settings.motion)
+    made, told = ground_motion(known_as(epochs, (recorded, name)), segments, day_start_ns(row["date"]), epochs, settings.motion)
     kept = within(made, settings.span)
     rows, remarks = rows_of(settings, name, f"{row['date']}", row["s3key"], kept, (row["lat"], row["lon"]))
     return rows, kept, [*notes, *told, *remarks]

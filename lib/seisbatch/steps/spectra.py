@@ -24,7 +24,8 @@ from seisbatch.schema import OUTCOMES
 from seisbatch.sinks.spectra_file import ChannelSpectra, Spectra, encode, read_header
 from seisbatch.steps.index_table import part_of
 from seisbatch.steps.memory import give_back
-from seisbatch.steps.stations import Stations, coordinates
+from seisbatch.steps.responses import with_responses
+from seisbatch.steps.stations import Stations, coordinates, station_responses
 from seisbatch.times import DAY_NS, day_start_ns
 
 MAX_AHEAD_OBJECTS = 32
@@ -51,6 +52,8 @@ class SpectraSettings:
     scratch: str
     preprocessing: Preprocessing
     ahead_bytes: int
+    remove_response: str
+    """Units of the ground motion that counts become: disp, vel or acc; or none."""
 
 
 def spectra_key(scratch: str, group: dt.date, date: dt.date, block: int) -> str:
@@ -180,11 +183,15 @@ def _channel_day(settings: SpectraSettings, row: Mapping[str, Any], date: dt.dat
     if isinstance(body, UnitError):
         raise body
     name = Channel(row["net"], row["sta"], row["loc"], row["chan"])
-    segments, notes = segments_of(body, name, ARCHIVES[settings.layout].HOLDS)
+    segments, recorded, notes = segments_of(body, name, ARCHIVES[settings.layout].HOLDS)
     day_ns = day_start_ns(date)
     try:
         day = assemble(segments, day_ns, max_fill=settings.preprocessing.max_fill)
         del segments
+        if settings.remove_response != "none":
+            responses = station_responses(settings.stations, name.net, name.sta)
+            day, left_out = with_responses(day, responses, (recorded, name), settings.remove_response)
+            notes += left_out
         windows = window_spectra(day, settings.preprocessing)
     except NoSamples as error:
         raise Empty(str(error)) from error
@@ -194,14 +201,16 @@ def _channel_day(settings: SpectraSettings, row: Mapping[str, Any], date: dt.dat
     return ChannelDaySpectra(windows, lat, lon, [*notes, *_notes(day.counts, windows), *note])
 
 
-def segments_of(body: Any, name: Channel, holds: str) -> tuple[list[Segment], list[str]]:
-    """The segments of a channel in the bytes of an object of an archive, and remarks; UnitError where it has none."""
+def segments_of(body: Any, name: Channel, holds: str) -> tuple[list[Segment], Channel, list[str]]:
+    """The segments of a channel in an object's bytes, the name that their records carry, and remarks; UnitError where none."""
     if holds == "channel-day":
-        return select_channel(decode(body), name)
+        decoded = decode(body)
+        segments, notes = select_channel(decoded, name)
+        return segments, recorded_as(decoded, name), notes
     decoded = decode(body, lambda other: other == name)
     if name not in decoded:  # which channels a station has is not known from its key
         raise Empty(_other_channels(decoded, name))
-    return decoded[name], []
+    return decoded[name], name, []
 
 
 def select_channel(decoded: Mapping[Channel, list[Held]], name: Channel) -> tuple[list[Held], list[str]]:
@@ -210,12 +219,18 @@ def select_channel(decoded: Mapping[Channel, list[Held]], name: Channel) -> tupl
     The key is a hint, the records are the truth: where they carry another location code than the key they are taken, and
     a note says so. Raises Corrupt where the object does not hold it.
     """
-    if name in decoded:
-        return decoded[name], []
+    found = recorded_as(decoded, name)
+    return decoded[found], [] if found == name else [f"records carry location code {found.loc or '--'!r}"]
+
+
+def recorded_as(decoded: Iterable[Channel], name: Channel) -> Channel:
+    """The name that a channel's records carry, among those that an object holds; Corrupt where none is the channel's."""
     others = [other for other in decoded if other._replace(loc=name.loc) == name]
+    if name in others:
+        return name
     if len(others) != 1:
         raise Corrupt(_other_channels(decoded, name))
-    return decoded[others[0]], [f"records carry location code {others[0].loc or '--'!r}"]
+    return others[0]
 
 
 def _other_channels(decoded: Iterable[Channel], name: Channel) -> str:

@@ -20,8 +20,8 @@ Epochs = tuple[tuple[ChannelEpoch, ...], str]
 """Epochs of a station, and what went wrong, where something did."""
 Responses = tuple[tuple[ResponseEpoch, ...], str]
 """Epochs of a station's channels with their responses, and what went wrong, where something did."""
-HELD_RESPONSES = 256
-"""Stations whose responses a worker holds: filters of many taps take megabytes a station."""
+HELD_RESPONSES = 32
+"""Stations whose responses a worker holds: some five times their StationXML, which may be megabytes of filter taps."""
 
 Read = TypeVar("Read")
 
@@ -138,7 +138,7 @@ def station_epochs(stations: Stations, net: str, sta: str) -> Epochs:
 
 
 def station_responses(stations: Stations, net: str, sta: str) -> Responses:
-    """Responses of a station, read once a worker; and what went wrong, where something did.
+    """Responses of a station, and what went wrong, where something did; those of the last :data:`HELD_RESPONSES` are held.
 
     Raises what :meth:`Stations.responses` raises; that is not held.
     """

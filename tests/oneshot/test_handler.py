@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import boto3
@@ -14,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from seisbatch.oneshot import handler
 from seisbatch.oneshot.requests import RequestError
-from seisbatch.outcome import RunError
+from seisbatch.outcome import RunError, UnitError
 
 from tests.faulty_s3 import Bucket, serving
 
@@ -29,9 +31,9 @@ EDGE_SECONDS = 6000
 
 @pytest.fixture(scope="module")
 def archive(sample_archive, tmp_path_factory):
-    """Two stations of the sample archive: of one of them a stage of the response has no gain."""
+    """Three stations of the sample archive: of BRAV a stage of the response has no gain, a day of CHAR is no miniSEED."""
     folder = tmp_path_factory.mktemp("archive")
-    for name in ("ALFA", "BRAV"):
+    for name in ("ALFA", "BRAV", "CHAR"):
         for path in [sample_archive / STATIONS.format(name), *sample_archive.rglob(f"XX{name}_BHZ___*.ms")]:
             copy = folder / path.relative_to(sample_archive)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +42,7 @@ def archive(sample_archive, tmp_path_factory):
     for channel in inventory[0][0]:
         channel.response.response_stages[1].stage_gain = 0.0
     inventory.write(folder / STATIONS.format("BRAV"), format="STATIONXML")
-    spoilt = folder / "continuous_waveforms/2024/2024_001/XXALFA_BHZ___2024001.ms"
+    spoilt = folder / "continuous_waveforms/2024/2024_001/XXCHAR_BHZ___2024001.ms"
     spoilt.write_bytes(b"no miniSEED" * 1000)
     return folder
 
@@ -115,6 +117,21 @@ def test_a_window_is_cut_from_whole_days(results, expected):
     assert (row["units"], row["npts"], row["net"], row["sta"]) == ("m/s", 1800 * 20, "XX", "ALFA")
 
 
+def test_a_window_over_midnight_has_both_days(results):
+    answer = handler({"nscl": ALFA, "start_time": "2024-01-01T23:30", "end_time": "2024-01-02T00:30"}, None)
+    assert answer["outcome"] == "ok"
+    traces = read(results, answer["key"])
+    assert sum(len(trace) for trace in traces) == 3600 * 20
+    assert (min(trace.stats.starttime for trace in traces), traces[-1].stats.endtime) == (DAY - 1800, DAY + 1800 - 0.05)
+
+
+def test_a_window_of_which_one_day_is_spoilt_has_the_other(results):
+    answer = handler({"nscl": "XX.CHAR.BHZ.", "start_time": "2024-01-01T23:30", "end_time": "2024-01-02T00:30"}, None)
+    assert answer["outcome"] == "ok"
+    assert "2024-01-01 corrupt: not miniSEED" in answer["reason"]
+    assert sum(len(trace) for trace in read(results, answer["key"])) == 1800 * 20
+
+
 def rest(fields, **more):
     return {"httpMethod": "POST", "path": "/", "body": json.dumps(fields), "requestContext": {}} | more
 
@@ -142,7 +159,7 @@ def test_a_gateway_gets_the_same_answer_as_json(gateway, results):
     [
         ({"day": "2024,003", "nscl": ALFA}, "missing", 404, "2024_003"),
         ({"day": "2024,002", "nscl": "XX.NONE.BHZ."}, "missing", 404, "XXNONE"),
-        ({"day": "2024,001", "nscl": ALFA}, "corrupt", 422, "not miniSEED"),
+        ({"day": "2024,001", "nscl": "XX.CHAR.BHZ."}, "corrupt", 422, "not miniSEED"),
         ({"day": "2024,002", "nscl": "XX.BRAV.BHZ."}, "rejected", 422, "stage 2"),
         ({"day": "2023,365", "nscl": ALFA}, "denied", 502, "access denied"),
     ],
@@ -194,15 +211,57 @@ def test_what_is_wrong_with_the_function_is_raised_and_told_in_its_log_alone(
     assert "canary" not in caplog.text
 
 
-def test_an_unforeseen_error_is_raised_for_lambda_to_count(results, monkeypatch, caplog):
-    monkeypatch.setenv("SEISBATCH_SAMPLING_RATE", "1e-300")  # passes for a number, and breaks what comes later
+@gateways
+def test_a_store_that_fails_is_raised_for_lambda_to_try_again(gateway, results, source, caplog):
+    source.share, source.faults = 1.0, ("garbled",)
     request = {"day": "2024,002", "nscl": ALFA}
-    with pytest.raises(Exception):  # noqa: B017, PT011
+    with pytest.raises(UnitError, match="3 bodies were not what their length and ETag say"):
         handler(request, None)
-    answer = handler(http(request), None)
-    assert answer["statusCode"] == 500
-    assert "Traceback" not in answer["body"]
+    assert handler(gateway(request), None)["statusCode"] == 500
+    assert "3 bodies" in caplog.text
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """A store that takes nothing."""
+
+    def do_PUT(self):  # noqa: N802
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b"<Error><Code>AccessDenied</Code></Error>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        """Nothing is logged."""
+
+
+def test_an_output_that_refuses_is_no_answer(results, monkeypatch):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    monkeypatch.setenv("SEISBATCH_OUT_ENDPOINT", f"http://127.0.0.1:{server.server_address[1]}")
+    try:
+        with pytest.raises(RunError, match="the output cannot be written: s3://results/motion/.*access denied"):
+            handler({"nscl": ALFA, "start_time": "2024-01-02T06:00", "end_time": "2024-01-02T06:10"}, None)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Broken(dict):
+    """What nobody foresaw."""
+
+    def __iter__(self):
+        return iter([1 / 0])
+
+
+def test_an_unforeseen_error_is_raised_and_a_gateway_is_told_nothing_of_it(results, caplog):
+    with pytest.raises(ZeroDivisionError):
+        handler(Broken(nscl=ALFA), None)
+    answer = handler(http({"nscl": ALFA}, queryStringParameters=Broken(day="2024,002")), None)
+    assert (answer["statusCode"], json.loads(answer["body"])) == (500, {"error": "the call failed: its log tells why"})
     assert "Traceback" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_a_call_is_told_in_the_log(results, caplog):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import re
 import shlex
@@ -17,6 +17,8 @@ from botocore.session import get_session
 from botocore.validate import ParamValidator
 from moto import mock_aws
 from moto.awslambda_simple.models import lambda_simple_backends
+from seisbatch.oneshot.requests import read_request
+from seisbatch.oneshot.settings import OPTIONS, read_settings, variable
 
 HERE = Path(__file__).resolve().parents[1]
 CONF = HERE / "conf" / "lambda"
@@ -75,6 +77,11 @@ def account(filled):
         image = {"schemaVersion": 2, "mediaType": kind, "config": {"digest": "sha256:0", "size": 1}, "layers": []}
         ecr.put_image(repositoryName=name, imageTag="latest", imageManifest=json.dumps(image))
         yield
+
+
+def test_the_function_s_environment_holds_settings(filled):
+    settings = read_settings(filled["create-function.json"]["Environment"]["Variables"])
+    assert (settings.out.root, settings.motion.units) == ("s3://my-bucket/motion", "vel")
 
 
 def test_the_function_is_made_and_brought_up_to_date(filled, credentials):
@@ -144,7 +151,8 @@ def test_the_image_calls_what_there_is_and_copies_what_there_is():
     steps = instructions()
     assert [rest for word, rest in steps if word == "FROM"] == ["public.ecr.aws/lambda/python:3.12"]
     [command] = [json.loads(rest) for word, rest in steps if word == "CMD"]
-    assert importlib.util.find_spec(command[0].rpartition(".")[0])
+    module, _, function = command[0].rpartition(".")
+    assert callable(getattr(importlib.import_module(module), function))
     sources = [rest.split()[0] for word, rest in steps if word == "COPY"]
     kept = [line[1:] for line in (CONF / "Dockerfile.dockerignore").read_text().splitlines() if line.startswith("!")]
     assert sorted(source.rstrip("/") for source in sources) == sorted(kept)
@@ -208,9 +216,13 @@ def test_the_readme_fills_in_what_fill_py_takes(tmp_path):
     assert fill(tmp_path, *words[3:]).returncode == 0
 
 
-def test_examples_in_the_readme_are_requests():
-    from seisbatch.oneshot.requests import read_request
+def test_settings_that_the_readme_names_are_settings():
+    named = set(re.findall(r"SEISBATCH_[A-Z_]*[A-Z]", section()))
+    assert len(named) >= 8
+    assert named <= {variable(option) for option in OPTIONS}
 
+
+def test_examples_in_the_readme_are_requests():
     [block] = [block for block in re.findall(r"```json\n(.+?)```", section(), re.DOTALL) if "nscl" in block]
     days = [read_request(json.loads(line)).days for line in block.splitlines()]
     assert [len(of_one) for of_one in days] == [1, 1]

@@ -130,7 +130,11 @@ def parse(job: str, model: type[Model], argv: Sequence[str], description: str = 
     values = {option.key: option.default for option in options}
     if config := given.pop("config", None):
         values |= _from_file(Path(config), values)
-    values |= given
+    return validated(model, values | given)
+
+
+def validated(model: type[Model], values: Mapping[str, Any]) -> Model:
+    """Options of a job from values of every one of them; OptionError names each that is impossible."""
     try:
         return model.model_validate(values)
     except ValidationError as error:

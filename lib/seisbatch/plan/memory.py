@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from seisbatch.config import OptionError
 from seisbatch.process.correlation import PAIRS_AT_A_TIME
 from seisbatch.process.grid import Preprocessing
+from seisbatch.process.response import INVERSE_BYTES, Removal
 from seisbatch.sinks.parquet import ROW_GROUP_BYTES
-from seisbatch.steps.correlate import INVERSE_BYTES
+from seisbatch.steps import correlate
 from seisbatch.steps.sides import SLAB_BYTES
 from seisbatch.steps.spectra import ahead_bytes
 
@@ -18,6 +19,9 @@ BYTES_A_SAMPLE = 18
 """Samples while a channel-day is preprocessed: the object, int32, and three working copies of float32."""
 GRID_BYTES, GRID_BYTES_RMA = 35, 55
 """A sample of the day at the rate of the windows: transforms, running sums, normalisation."""
+MOTION_BYTES = {("float32", True): 50, ("float32", False): 75, ("float64", True): 90, ("float64", False): 135}
+"""A sample while a channel-day becomes ground motion, as measured, by precision and whether ``pre_filt`` keeps the padding
+short: the object, int32, padded samples, spectrum, inverse, records, and their way into a table."""
 LARGEST_TILE = 128
 COMPLEX_BYTES = 8
 
@@ -52,7 +56,7 @@ class MemoryNeeds:
         one_frequency = side * self.preprocessing.n_windows * COMPLEX_BYTES * self.arrays
         slabs = 6 * max(SLAB_BYTES, one_frequency)
         inverse = 2 * PAIRS_AT_A_TIME * self.preprocessing.ccf_nfft * 4
-        return int(PROCESS_BYTES + pairs + slabs + inverse + 2 * INVERSE_BYTES + 3 * ROW_GROUP_BYTES)
+        return int(PROCESS_BYTES + pairs + slabs + inverse + 2 * correlate.INVERSE_BYTES + 3 * ROW_GROUP_BYTES)
 
 
 def tile_side(needs: MemoryNeeds, memory: int, asked: int | None) -> int:
@@ -76,3 +80,9 @@ def tile_side(needs: MemoryNeeds, memory: int, asked: int | None) -> int:
             f"{needs.for_tile(step) / 1e9:.2f} GB (fewer windows, a narrower band or a larger --substack need less)"
         )
     return fitting[-1]
+
+
+def motion_bytes(samples_a_day: float, removal: Removal, memory: int) -> int:
+    """Peak memory of a worker that makes ground motion: one channel-day, kept inverses, and what is fetched ahead."""
+    a_sample = MOTION_BYTES[removal.precision, removal.pre_filt is not None]
+    return int(PROCESS_BYTES + samples_a_day * a_sample + INVERSE_BYTES + ahead_bytes(memory))

@@ -17,8 +17,10 @@ from seisbatch.names import Channel, ChannelPatterns
 from seisbatch.oneshot.requests import Request
 from seisbatch.options import NOT_PARAMETERS, RemoveResponse
 from seisbatch.plan.days import days_of
+from seisbatch.plan.estimate import OBJECT_BYTES_A_SAMPLE, size
 from seisbatch.plan.exports import exports_plan
 from seisbatch.plan.identity import RunIdentity
+from seisbatch.plan.memory import motion_bytes
 from seisbatch.plan.motion_requests import read_requests, requests_plan
 from seisbatch.plan.motion_rows import MotionRowsRun, motion_rows_run
 from seisbatch.plan.processing import motion_of
@@ -208,18 +210,39 @@ def days_plan(index: DataFrame, run: MotionRun) -> BatchPlan:
     )  # fmt: skip
     counted = batches.agg(F.count("*"), F.sum(F.size("channel_days"))).first()
     n_batches, n_days = (int(value or 0) for value in counted) if counted else (0, 0)
+    sums = named.agg(F.sum(samples), F.max(samples), F.sum("size")).first()
+    n_samples, n_largest, n_listed = (float(value or 0) for value in sums) if sums else (0.0, 0.0, 0.0)
     if not n_days:
         reasons = [row["reason"] for row in problems.select("reason").limit(3).collect()]
         what = f"no channel-day matches --channels {run.channels} from {run.start} up to {run.end} in {run.archive.root}"
         raise OptionError("\n  ".join([what, *reasons]))
     n_problems = problems.count()
+    needed = motion_bytes(n_largest, run.of_samples.removal, run.options.memory)
+    if needed > run.options.memory:
+        raise OptionError(
+            f"--memory {size(run.options.memory)}: a channel-day of {n_largest / DAY_SECONDS:g} Hz needs about {size(needed)} "
+            "a worker; give at least that, or --pre-filt or --precision float32, or leave such channels out with --channels"
+        )
     return BatchPlan(
         batches=Units("channel-day", batches, n_batches, n_days + n_batches),
         planned={"channel-day": n_days + n_problems, "batch": n_batches},
         told=[
             ("channel-days", f"{n_days:,} from {run.start} up to {run.end}"),
             ("tasks", f"{n_batches:,} batches"),
-            ("written", f"as {run.options.format}, {run.of_samples.removal.precision}"),
+            ("to read", f"about {size(n_listed or OBJECT_BYTES_A_SAMPLE * n_samples)}"),
+            (
+                "output",
+                f"up to {size(_output_bytes(run, n_samples))}, {run.of_samples.removal.precision}, {run.options.format}",
+            ),
+            ("memory", f"at most {size(needed)} a worker of {size(run.options.memory)} allowed"),
         ],
         problems=problems if n_problems else None,
     )
+
+
+def _output_bytes(run: MotionRun, n_samples: float) -> float:
+    """Of the samples that a window leaves, at the rates that they are recorded with: a lower one leaves fewer."""
+    item = 8 if run.of_samples.removal.precision == "float64" and run.options.format != "sac" else 4
+    days = (run.end - run.start).days
+    share = 1.0 if run.span is None else min(1.0, (run.span[1] - run.span[0]) / (days * DAY_NS))
+    return item * share * n_samples

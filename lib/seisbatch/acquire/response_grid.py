@@ -18,7 +18,7 @@ POINTS_A_DECADE = 40
 LINEAR_POINTS = 128
 """The first grid is spaced evenly in logarithm, and at least as densely as this many points up to the highest frequency."""
 TOLERANCE = 1e-11
-ROUNDING = 1e-14
+ROUNDING = 1e-15
 """Of the response below: where filters take it to nearly nothing, evaluation itself is no more precise than that."""
 NOISE = 1e-7
 MOST_POINTS = 120_000

@@ -64,8 +64,8 @@ class ResponseEpoch:
         return found
 
     def _evaluated(self, units: str, highest: float) -> ResponseCurve:
-        order, per_metre = self._input()
         self._check_stages()
+        order, per_metre = self._input()
         response = _with_plain_units(self.response, order)
 
         def evaluate(frequencies: Frequencies, last_stage: int | None = None) -> Values:
@@ -91,16 +91,8 @@ class ResponseEpoch:
 
     def _input(self) -> tuple[int, float]:
         """What the first stage takes: how often differentiated, and how many of its units are one of metres."""
-        response = self.response
-        if response is None:
-            raise self._rejected("its epoch has no response")
-        if response.instrument_polynomial:
-            raise self._rejected("its response is a polynomial")
-        stages = response.response_stages
-        if not stages:
-            raise self._rejected("its response has no stages")
+        stages, sensitivity = self.response.response_stages, self.response.instrument_sensitivity
         first = min(stages, key=lambda stage: stage.stage_sequence_number)
-        sensitivity = response.instrument_sensitivity
         unit = first.input_units or (sensitivity.input_units if sensitivity else None)
         if unit is None:
             raise self._rejected("no input units are given", first.stage_sequence_number)
@@ -111,7 +103,14 @@ class ResponseEpoch:
 
     def _check_stages(self) -> None:
         """Rejected for what evalresp would pass over, or say without the stage."""
-        stages = sorted(self.response.response_stages, key=lambda stage: stage.stage_sequence_number)
+        response = self.response
+        if response is None:
+            raise self._rejected("its epoch has no response")
+        if response.instrument_polynomial:
+            raise self._rejected("its response is a polynomial")
+        if not response.response_stages:
+            raise self._rejected("its response has no stages")
+        stages = sorted(response.response_stages, key=lambda stage: stage.stage_sequence_number)
         numbers = [stage.stage_sequence_number for stage in stages]
         for number in range(1, numbers[-1] + 1):
             if number not in numbers:
@@ -133,7 +132,7 @@ class ResponseEpoch:
             if given and taken and _plain_unit(given) != _plain_unit(taken):
                 message = f"it takes {taken[:40]}, and stage {before.stage_sequence_number} gives {given[:40]}"
                 raise self._rejected(message, stage.stage_sequence_number)
-        sensitivity = self.response.instrument_sensitivity
+        sensitivity = response.instrument_sensitivity
         if sensitivity and (not sensitivity.value or not math.isfinite(sensitivity.value)):
             raise self._rejected(f"its overall sensitivity is {sensitivity.value}")
 

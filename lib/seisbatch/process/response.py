@@ -28,11 +28,12 @@ Real = npt.NDArray[np.floating]
 SPLINE_DEGREE = 5
 RATE_TOLERANCE = 1e-3
 """By what share of its last frequency a curve may be asked beyond it: recorders' rates are a little off the nominal ones."""
-EDGE_WIDTHS = 10.0
+EDGE_WIDTHS = 40.0
 """Zeros after the samples, in units of one over the narrower flank of ``pre_filt``: see :func:`edge_seconds`."""
 INVERSE_BYTES = 192 * 2**20
 """Of inverse spectra that are kept in a process: five days of 100 Hz in float32. A larger one is made anew each time."""
 BINS_AT_A_TIME = 2**17
+MAXIMA, BINS_BESIDE = 8, 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +68,9 @@ class ResponseCurve:
         if wanted.size and wanted.max() > last * (1 + RATE_TOLERANCE):
             raise DataError(f"the response is known up to {last:g} Hz, not at {wanted.max():g} Hz")
         values: npt.NDArray[np.complex128] = self._polynomials(np.clip(wanted, first, last))
-        below = wanted < first
-        if below.any():
-            values[below] *= (wanted[below] / first) ** self._first_power
-            values[wanted == 0] = self.at_zero
+        below = (wanted > 0) & (wanted < first)
+        values[below] *= (wanted[below] / first) ** self._first_power
+        values[wanted == 0] = self.at_zero
         return values
 
     @functools.cached_property
@@ -134,13 +134,14 @@ def remove_response(samples: Samples, rate: float, curve: ResponseCurve, removal
     if not n_samples:
         raise NoSamples("no samples to remove a response from")
     if n_fft is None:
-        n_fft = good_length(n_samples, rate, removal)
+        n_fft = good_length(n_samples, rate, removal, curve)
     if n_fft < n_samples or n_fft % 2:
         raise ValueError(f"a transform of {n_fft} for {n_samples} samples: give an even length, at least theirs")
     mean = np.mean(samples, dtype=np.float64)
     if not np.isfinite(mean):
         raise DataError("a sample is not a finite number")
-    first, inverse = _kept_inverse(curve.origin or curve, rate, n_fft, removal)
+    level = _level(curve.origin or curve, rate, obspy_length(n_samples), removal)
+    first, inverse = _kept_inverse(curve.origin or curve, rate, n_fft, removal, level)
 
     work = np.zeros(n_fft, removal.precision)
     # in float64, a buffer at a time: a large offset would cost float32 its digits
@@ -161,24 +162,32 @@ def remove_response(samples: Samples, rate: float, curve: ResponseCurve, removal
     return motion
 
 
-def good_length(n_samples: int, rate: float, removal: Removal) -> int:
+def good_length(n_samples: int, rate: float, removal: Removal, curve: ResponseCurve) -> int:
     """The length that samples are padded to, even and quick to transform.
 
-    With ``pre_filt`` the padding is that of :func:`edge_seconds`, since nothing longer comes round; it never needs to be more
-    than without, where it is at least as long as the samples, as in obspy.
+    With ``pre_filt`` the padding is that of :func:`edge_seconds`, since nothing longer comes round. Without it, or where the
+    water level sets in between f1 and f3, whose kink rings on for long, it is obspy's; and never more than that.
     """
-    longest = obspy_length(n_samples)
-    edge = edge_seconds(removal)
-    padded = n_samples + math.ceil(edge * rate) if edge * rate < longest else longest
-    return 2 * int(fft.next_fast_len(-(-min(padded, longest) // 2), real=True))
+    length = obspy_length(n_samples)
+    if removal.pre_filt and not _is_clipped(curve, rate, length, removal):
+        length = min(length, n_samples + math.ceil(edge_seconds(removal) * rate))
+    return 2 * int(fft.next_fast_len(-(-length // 2), real=True))
+
+
+def _is_clipped(curve: ResponseCurve, rate: float, n_fft: int, removal: Removal) -> bool:
+    """Whether the water level changes the response in the band or on its lower flank."""
+    assert removal.pre_filt
+    f1, _, f3, _ = removal.pre_filt
+    inside = (curve.frequencies > f1) & (curve.frequencies < min(f3, rate / 2))
+    return bool((np.abs(curve.values[inside]) < _level(curve, rate, n_fft, removal)).any())
 
 
 def edge_seconds(removal: Removal) -> float:
     """How far [s] from the ends of the samples the result no longer depends on the length of the transform.
 
-    A half-cosine flank of width ``w`` [Hz] rings on as ``1 / t ** 3``; after :data:`EDGE_WIDTHS` times ``1 / w`` what is
-    left is below a millionth of the peak, for motion that is not concentrated in the flank. Without ``pre_filt`` nothing
-    bounds the ringing, and this is infinite.
+    A half-cosine flank of width ``w`` [Hz] rings on as ``1 / t ** 3``: :data:`EDGE_WIDTHS` times ``1 / w`` from the ends, with
+    as much padding behind, what comes round is below a millionth of the peak. Without ``pre_filt`` nothing bounds the ringing,
+    and this is infinite.
     """
     if removal.pre_filt is None:
         return math.inf
@@ -218,18 +227,18 @@ def _taper(samples: Real, share: float) -> None:
     samples[down:] *= np.cos(np.pi / 2 * np.arange(n_samples - down) / (n_samples - 1 - down))
 
 
-_inverses: OrderedDict[tuple[ResponseCurve, float, int, Removal], tuple[int, Spectrum]] = OrderedDict()
+_inverses: OrderedDict[tuple[ResponseCurve, float, int, Removal, float], tuple[int, Spectrum]] = OrderedDict()
 _inverses_lock = threading.Lock()
 
 
-def _kept_inverse(curve: ResponseCurve, rate: float, n_fft: int, removal: Removal) -> tuple[int, Spectrum]:
+def _kept_inverse(curve: ResponseCurve, rate: float, n_fft: int, removal: Removal, level: float) -> tuple[int, Spectrum]:
     """The inverse of the response from a first bin on; outside it is zero. The last used are kept."""
-    key = curve, rate, n_fft, removal
+    key = curve, rate, n_fft, removal, level
     with _inverses_lock:
         if key in _inverses:
             _inverses.move_to_end(key)
             return _inverses[key]
-    found = _inverse(curve, rate, n_fft, removal)
+    found = _inverse(*key)
     with _inverses_lock:
         _inverses[key] = found
         while sum(inverse.nbytes for _, inverse in _inverses.values()) > INVERSE_BYTES:
@@ -237,40 +246,61 @@ def _kept_inverse(curve: ResponseCurve, rate: float, n_fft: int, removal: Remova
     return found
 
 
-def _inverse(curve: ResponseCurve, rate: float, n_fft: int, removal: Removal) -> tuple[int, Spectrum]:
-    """What a spectrum is multiplied by, a slice at a time: the response, the water level, the flanks of ``pre_filt``."""
-    n_bins, step = n_fft // 2 + 1, rate / n_fft
-    first, stop = 0, n_bins
+def _inverse(curve: ResponseCurve, rate: float, n_fft: int, removal: Removal, level: float) -> tuple[int, Spectrum]:
+    """What a spectrum is multiplied by, made a slice at a time: the response, the water level, the flanks of ``pre_filt``."""
+    step = rate / n_fft
+    first, stop = 0, n_fft // 2 + 1
     if removal.pre_filt:
         f1, *_, f4 = removal.pre_filt
-        first, stop = math.ceil(f1 / step), min(n_bins, math.floor(f4 / step) + 1)
         if f1 >= rate / 2:
             raise DataError(f"--pre-filt begins at {f1:g} Hz, the samples end at {rate / 2:g} Hz")
-        stop = max(first, stop)
-    inverse: Spectrum = np.zeros(stop - first, np.complex64 if removal.precision == "float32" else np.complex128)
-    largest = 0.0
-    # the water level is below the largest amplitude at any bin, those outside the band among them
-    low_end, high_end = (first, stop) if removal.water_level is None else (0, n_bins)
-    for low in range(low_end, high_end, BINS_AT_A_TIME):
-        high = min(low + BINS_AT_A_TIME, high_end)
-        values = curve.at(np.arange(low, high) * step)
-        largest = max(largest, float(np.abs(values).max()))
-        if low < stop and high > first:
-            one, other = max(low, first), min(high, stop)
-            inverse[one - first : other - first] = values[one - low : other - low]
-    floor = 0.0 if removal.water_level is None else largest * 10 ** (-removal.water_level / 20)
+        first = math.ceil(f1 / step)
+        stop = max(first, min(stop, math.floor(f4 / step) + 1))
+    inverse: Spectrum = np.empty(stop - first, np.complex64 if removal.precision == "float32" else np.complex128)
     for low in range(first, stop, BINS_AT_A_TIME):
-        part: Any = inverse[low - first : low - first + BINS_AT_A_TIME]
-        values = part.astype(np.complex128)
+        frequencies = step * np.arange(low, min(low + BINS_AT_A_TIME, stop), dtype=np.float64)
+        values = curve.at(frequencies)
         amplitudes = np.abs(values)
-        # 1 / value, of an amplitude no larger than 1 / floor; nothing is made of what is zero
-        divisors = np.maximum(amplitudes, floor) * amplitudes
-        part[:] = np.divide(values.conj(), divisors, out=np.zeros_like(values), where=amplitudes > 0)
+        # 1 / value, of an amplitude no larger than 1 / level; nothing is made of what is zero
+        divisors = np.maximum(amplitudes, level) * amplitudes
+        part = np.divide(values.conj(), divisors, out=np.zeros_like(values), where=amplitudes > 0)
         if removal.pre_filt:
-            part *= _flanks(step * np.arange(low, low + len(part), dtype=np.float64), removal.pre_filt)
+            part *= _flanks(frequencies, removal.pre_filt)
+        inverse[low - first : low - first + len(part)] = part
     if first == 0 and removal.water_level is None:
         inverse[:1] = 0
     return first, inverse
+
+
+def _level(curve: ResponseCurve, rate: float, n_fft: int, removal: Removal) -> float:
+    """The amplitude that smaller ones are raised to: so far below the largest at any bin of a transform of ``n_fft``.
+
+    Some responses have their largest at the first bin, wherever that is: the level is that of obspy's length, so that the
+    result does not depend on the length in use. To ten digits, by which lengths that differ little share their inverse.
+    """
+    if removal.water_level is None:
+        return 0.0
+    n_bins = n_fft // 2 + 1
+    if n_bins <= BINS_AT_A_TIME // 4:
+        bins = np.arange(n_bins)
+    else:
+        bins = _bins_of_maximum(curve, rate / n_fft, n_bins)
+    largest = float(np.abs(curve.at(bins * (rate / n_fft))).max())
+    return float(f"{largest * 10 ** (-removal.water_level / 20):.10e}")
+
+
+def _bins_of_maximum(curve: ResponseCurve, step: float, n_bins: int) -> npt.NDArray[np.int64]:
+    """Bins of which one has the largest amplitude, to 1e-10: the first ones, the last, and those about the curve's maxima."""
+    amplitudes = np.abs(curve.values)
+    is_maximum = np.zeros(len(amplitudes), bool)
+    is_maximum[1:-1] = (amplitudes[1:-1] >= amplitudes[:-2]) & (amplitudes[1:-1] >= amplitudes[2:])
+    is_maximum &= (curve.frequencies >= step) & (curve.frequencies <= step * (n_bins - 1))
+    maxima = np.flatnonzero(is_maximum)
+    maxima = maxima[np.argsort(amplitudes[maxima])[-MAXIMA:]]
+    found = [np.arange(BINS_BESIDE), np.arange(n_bins - BINS_BESIDE, n_bins)]
+    for low, high in zip(curve.frequencies[maxima - 1], curve.frequencies[maxima + 1], strict=True):
+        found.append(np.linspace(low / step, high / step, BINS_BESIDE).round().astype(np.int64).clip(0, n_bins - 1))
+    return np.unique(np.concatenate(found))
 
 
 def _flanks(frequencies: Frequencies, corners: tuple[float, float, float, float]) -> Frequencies:

@@ -83,6 +83,25 @@ def test_float32_is_float64_to_five_millionths():
         assert np.abs(double - single).max() < 5e-6 * np.abs(double).max()
 
 
+def test_rates_that_no_small_numbers_relate():
+    """39.97 to 20 Hz: 2,000 outputs to 3,997 inputs."""
+    for share in (0.3, 0.8):
+        out = decimate(tone(share * 10, 39.97, 4000, 0.7), 39.97, 20.0)
+        np.testing.assert_allclose(out[REACH:-REACH], tone(share * 10, 20.0, len(out), 0.7)[REACH:-REACH], atol=1e-4)
+    assert np.abs(decimate(tone(11.0, 39.97, 4000), 39.97, 20.0))[REACH:-REACH].max() < 1e-4
+
+
+@pytest.mark.parametrize("rate", [30.0, 50.0, 100.5, 200.0])
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_every_sample_of_hours_is_in_its_place(rate, kind):
+    """A few tones over far more samples than are filtered at a time."""
+    frequencies, n = (0.013, 0.7, 2.9, 7.99), round(2 * 3600 * rate)
+    out = decimate(sum(tone(f, rate, n, f) for f in frequencies).astype(kind), rate, 20.0)
+    assert len(out) == 2 * 3600 * 20
+    expected = sum(tone(f, 20.0, len(out), f) for f in frequencies)
+    assert np.abs(out - expected)[REACH:-REACH].max() < 1e-4 * 4
+
+
 def test_the_same_rate_and_the_recorders_own_deviation_from_it_change_nothing():
     samples = np.random.default_rng(3).standard_normal(1000)
     for rate in (40.0, 40.000016, 39.99998):

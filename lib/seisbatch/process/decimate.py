@@ -34,7 +34,7 @@ class Decimator:
         Output ``i`` stands at input ``i * factor``. Before the first and after the last sample these are repeated.
         """
         if self.factor == 1:
-            return _padded(samples, 0, len(samples), dtype)
+            return padded(samples, 0, len(samples), dtype)
         n_out = -(-len(samples) // self.factor)
         rows = -(-len(self.taps) // self.factor)
         filters = np.zeros((rows, self.factor), dtype)
@@ -43,7 +43,7 @@ class Decimator:
         half = len(self.taps) // 2
         for first in range(0, n_out, OUTPUTS_AT_A_TIME):
             n = min(OUTPUTS_AT_A_TIME, n_out - first)
-            block = _padded(samples, first * self.factor - half, (n + rows - 1) * self.factor, dtype)
+            block = padded(samples, first * self.factor - half, (n + rows - 1) * self.factor, dtype)
             products = filters @ block.reshape(-1, self.factor).T
             total = out[first : first + n]
             total[:] = products[0, :n]
@@ -66,7 +66,7 @@ class Decimator:
         return grid, self.taps[half] + 2 * np.cos(angles) @ self.taps[half + 1 :]
 
 
-def _padded(samples: npt.NDArray[np.generic], first: int, length: int, dtype: npt.DTypeLike) -> Real:
+def padded(samples: npt.NDArray[np.generic], first: int, length: int, dtype: npt.DTypeLike) -> Real:
     """Samples from ``first`` on, less the very first one; the first and the last are repeated where there are none."""
     low, high = max(0, first), min(len(samples), first + length)
     out = np.empty(length, dtype)

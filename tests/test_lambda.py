@@ -149,7 +149,7 @@ def instructions():
 
 def test_the_image_calls_what_there_is_and_copies_what_there_is():
     steps = instructions()
-    assert [rest for word, rest in steps if word == "FROM"] == ["public.ecr.aws/lambda/python:3.12"]
+    assert [rest for word, rest in steps if word == "FROM"] == ["amazon/aws-lambda-python:3.12"]
     [command] = [json.loads(rest) for word, rest in steps if word == "CMD"]
     module, _, function = command[0].rpartition(".")
     assert callable(getattr(importlib.import_module(module), function))

@@ -17,6 +17,7 @@ import bench_job
 import bench_memory
 import bench_mongo
 import bench_preprocess
+import bench_response
 import bench_windows
 
 
@@ -24,7 +25,16 @@ def main() -> None:
     """Print the table."""
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}")
     rows = []
-    for module in (bench_correlation, bench_preprocess, bench_decode, bench_job, bench_windows, bench_memory, bench_mongo):
+    for module in (
+        bench_correlation,
+        bench_preprocess,
+        bench_response,
+        bench_decode,
+        bench_job,
+        bench_windows,
+        bench_memory,
+        bench_mongo,
+    ):
         for row in module.measure():
             rows.append(row)
             print(f"  {row['measure']}: {row['value']:.3g} {row['bound']}", file=sys.stderr, flush=True)

@@ -112,8 +112,14 @@ def test_every_packaged_response_is_as_in_obspy_or_rejected_with_its_reason():
     assert len(reasons) >= 15
     assert all(reason.startswith(name) for name, reason in reasons)
     text = "\n".join(reason for _, reason in reasons)
-    for reason in ("no response", "no stages", "is a polynomial", "PA, is no ground motion", "response stage 2: it takes M/S"):
-        assert reason in text, text
+    for reason in (
+        "no response",
+        "is a polynomial",
+        "no input units",
+        "PA, is no ground motion",
+        "response stage 2: it takes M/S",
+    ):
+        assert reason in text
 
 
 def sample_epochs(recorder):

@@ -1,7 +1,8 @@
 """Removing the response of a 100 Hz channel-day, one core, beside ``obspy.Trace.remove_response`` with the same options.
 
 The response has the stages of a broadband station: poles and zeros, a digitizer's gain, two FIR filters that decimate by four.
-The rival is at its best: the inventory is parsed, its response attached to the trace. Results are compared, then timed.
+The rival is at its best: the inventory is parsed, its response attached to the trace. Results are compared, then timed,
+by the processor's time: one core is all that either uses.
 
 python tests/benchmarks/bench_response.py
 """
@@ -102,6 +103,13 @@ def ours_afresh(samples: np.ndarray, document: bytes, precision: str) -> np.ndar
     return ours(samples, read_responses(document)[0], precision)
 
 
+def three_components(samples: np.ndarray, document: bytes) -> None:
+    """Of a station, one after the other, with responses that are not known yet."""
+    kernel._inverses.clear()
+    for epoch in read_responses(document):
+        ours(samples, epoch, "float32")
+
+
 def with_obspy(samples: np.ndarray, response: Response) -> np.ndarray:
     """The same by obspy, float64."""
     trace = obspy.Trace(samples, {"sampling_rate": RATE, "response": response})
@@ -114,9 +122,9 @@ def with_obspy(samples: np.ndarray, response: Response) -> np.ndarray:
 def _seconds(work: Callable[[], object], rounds: int) -> float:
     best = np.inf
     for _ in range(rounds):
-        started = time.perf_counter()
+        started = time.process_time()
         work()
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.process_time() - started)
     return best
 
 
@@ -150,9 +158,9 @@ def measure(rounds: int = 4) -> list[dict[str, object]]:
     document, samples = station_xml(), made_samples()
     epochs = read_responses(document)
     response = epochs[0].response
-    started = time.perf_counter()
+    started = time.process_time()
     rival = with_obspy(samples, response)
-    rival_seconds = time.perf_counter() - started
+    rival_seconds = time.process_time() - started
     edge = round(kernel.edge_seconds(removal_of("float64")) * RATE)
     for precision, limit in (("float64", 1e-6), ("float32", 1e-5)):
         difference = np.abs(ours(samples, epochs[0], precision) - rival)[edge:-edge].max() / np.abs(rival).max()
@@ -164,7 +172,7 @@ def measure(rounds: int = 4) -> list[dict[str, object]]:
         kernel._inverses.clear()
         ours(samples, epochs[0], precision)
         seconds[precision, "kept"] = _seconds(functools.partial(ours, samples, epochs[0], precision), rounds)
-    three = _seconds(lambda: [ours(samples, epoch, "float32") for epoch in epochs], 2)
+    three = _seconds(functools.partial(three_components, samples, document), rounds)
     kernel._inverses.clear()
     rival_seconds = min(rival_seconds, _seconds(functools.partial(with_obspy, samples, response), 1))
     memory = {who: extra_memory(who) for who in ("float32", "float64", "obspy")}
@@ -194,9 +202,9 @@ def measure(rounds: int = 4) -> list[dict[str, object]]:
             "bound": "at least 12",
         },
         {
-            "measure": "(f) response removal, three components over one, float32",
-            "value": three / seconds["float32", "kept"],
-            "bound": "at most 3.3",
+            "measure": "(f) response removal, three components over one, first of their epoch, float32",
+            "value": three / seconds["float32", "first"],
+            "bound": "at most 2.3",
         },
         {"measure": "(f) response removal, extra memory, MB, float32", "value": memory["float32"], "bound": ""},
         {

@@ -16,8 +16,10 @@ import bench_decode
 import bench_job
 import bench_memory
 import bench_mongo
+import bench_motion
 import bench_oneshot
 import bench_preprocess
+import bench_response
 import bench_windows
 
 
@@ -28,12 +30,14 @@ def main() -> None:
     for module in (
         bench_correlation,
         bench_preprocess,
+        bench_response,
         bench_decode,
         bench_job,
         bench_windows,
         bench_memory,
         bench_mongo,
         bench_oneshot,
+        bench_motion,
     ):
         for row in module.measure():
             rows.append(row)

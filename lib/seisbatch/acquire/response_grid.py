@@ -29,8 +29,8 @@ def sampled_curve(evaluate: Callable[[Frequencies], Values], highest: float, pow
     """A curve from :data:`LOWEST` to ``highest`` [Hz] that is within 1e-11 of what it is made from.
 
     Every interval is halved until the spline through the points foretells its middle. The exceptions are kinks, such as those
-    of the spline through a response list, about which the grid ends at :data:`MOST_POINTS` with 1e-8, and where evaluation
-    itself is noise. ``power``: of the frequency, that makes the response flat in the sensor's own unit.
+    of the spline through a response list, about which the grid ends at :data:`MOST_POINTS` and the curve is within 1e-6, and
+    where evaluation itself is noise. ``power``: of the frequency, that makes the response flat in the sensor's own unit.
     """
     start = np.geomspace(LOWEST, highest, round(np.log10(highest / LOWEST) * POINTS_A_DECADE))
     even = highest / LINEAR_POINTS

@@ -94,7 +94,7 @@ class ResponseEpoch:
         stages, sensitivity = self.response.response_stages, self.response.instrument_sensitivity
         first = min(stages, key=lambda stage: stage.stage_sequence_number)
         unit = first.input_units or (sensitivity.input_units if sensitivity else None)
-        if unit is None:
+        if not unit:
             raise self._rejected("no input units are given", first.stage_sequence_number)
         match = _MOTION.fullmatch(_plain_unit(unit))
         if match is None:
@@ -123,7 +123,7 @@ class ResponseEpoch:
                 raise self._rejected("it is a polynomial", number)
             if stage.stage_gain is None or not math.isfinite(stage.stage_gain) or stage.stage_gain == 0:
                 raise self._rejected(f"its gain is {stage.stage_gain}", number)
-            if stage.decimation_input_sample_rate == 0:
+            if stage.decimation_input_sample_rate == 0 and _is_digital_filter(stage):  # evalresp takes it for none at all
                 raise self._rejected("its input sample rate is 0", number)
             if isinstance(stage, PolesZerosResponseStage) and not stage.normalization_factor:
                 raise self._rejected(f"its normalization factor is {stage.normalization_factor}", number)
@@ -179,6 +179,11 @@ def _plain_unit(unit: str) -> str:
     plain = re.sub(r"/S/S$|/S2$", "/S**2", plain)
     plain = re.sub(r"^(VOLT|COUNT|PASCAL)S$", r"\1", plain)
     return {"VOLT": "V", "PASCAL": "PA"}.get(plain, plain)
+
+
+def _is_digital_filter(stage: Any) -> bool:
+    coefficients = getattr(stage, "coefficients", None) or getattr(stage, "numerator", None)
+    return bool(coefficients) or "DIGITAL" in getattr(stage, "pz_transfer_function_type", "")
 
 
 def _with_plain_units(response: Any, order: int) -> Any:

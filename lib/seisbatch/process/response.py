@@ -19,6 +19,7 @@ import numpy.typing as npt
 from scipy import fft
 from scipy.interpolate import PPoly, make_interp_spline
 
+from seisbatch.process import long_fft
 from seisbatch.process.segments import DataError, NoSamples, Samples
 
 Frequencies = npt.NDArray[np.float64]
@@ -141,7 +142,7 @@ def remove_response(samples: Samples, rate: float, curve: ResponseCurve, removal
     if not np.isfinite(mean):
         raise DataError("a sample is not a finite number")
     level = _level(curve.origin or curve, rate, obspy_length(n_samples), removal)
-    first, inverse = _kept_inverse(curve.origin or curve, rate, n_fft, removal, level)
+    inverse = _kept_inverse(curve.origin or curve, rate, n_fft, removal, level)
 
     work = np.zeros(n_fft, removal.precision)
     # in float64, a buffer at a time: a large offset would cost float32 its digits
@@ -149,14 +150,12 @@ def remove_response(samples: Samples, rate: float, curve: ResponseCurve, removal
     np.subtract(samples, offset, out=work[:n_samples], dtype=np.float64, casting="same_kind")
     if removal.taper:
         _taper(work[:n_samples], removal.taper)
-    spectrum = fft.rfft(work, overwrite_x=True, workers=1)
+    spectrum: Any = long_fft.forward(work)
     del work
-    stop = first + len(inverse)
-    spectrum[:first] = 0
-    spectrum[first:stop] *= inverse
-    spectrum[stop:] = 0
-    spectrum[-1] = abs(spectrum[-1])  # obspy's way with the bin of the Nyquist frequency, which can only be real
-    motion: Real = fft.irfft(spectrum, n_fft, overwrite_x=True, workers=1)[:n_samples]
+    spectrum *= inverse
+    last = long_fft.last_bin(n_fft)
+    spectrum[last] = abs(spectrum[last])  # obspy's way with the bin of the Nyquist frequency, which can only be real
+    motion: Real = long_fft.backward(spectrum, n_fft)[:n_samples]
     if curve.factor != 1:
         motion *= 1 / curve.factor
     return motion
@@ -227,27 +226,27 @@ def _taper(samples: Real, share: float) -> None:
     samples[down:] *= np.cos(np.pi / 2 * np.arange(n_samples - down) / (n_samples - 1 - down))
 
 
-_inverses: OrderedDict[tuple[ResponseCurve, float, int, Removal, float], tuple[int, Spectrum]] = OrderedDict()
+_inverses: OrderedDict[tuple[ResponseCurve, float, int, Removal, float], Spectrum] = OrderedDict()
 _inverses_lock = threading.Lock()
 
 
-def _kept_inverse(curve: ResponseCurve, rate: float, n_fft: int, removal: Removal, level: float) -> tuple[int, Spectrum]:
-    """The inverse of the response from a first bin on; outside it is zero. The last used are kept."""
+def _kept_inverse(curve: ResponseCurve, rate: float, n_fft: int, removal: Removal, level: float) -> Spectrum:
+    """What a spectrum is multiplied by, in the order of :mod:`long_fft`. The last used are kept."""
     key = curve, rate, n_fft, removal, level
     with _inverses_lock:
         if key in _inverses:
             _inverses.move_to_end(key)
             return _inverses[key]
-    found = _inverse(*key)
+    found = long_fft.arranged(_inverse(*key), n_fft)
     with _inverses_lock:
         _inverses[key] = found
-        while sum(inverse.nbytes for _, inverse in _inverses.values()) > INVERSE_BYTES:
+        while sum(inverse.nbytes for inverse in _inverses.values()) > INVERSE_BYTES:
             _inverses.popitem(last=False)
     return found
 
 
-def _inverse(curve: ResponseCurve, rate: float, n_fft: int, removal: Removal, level: float) -> tuple[int, Spectrum]:
-    """What a spectrum is multiplied by, made a slice at a time: the response, the water level, the flanks of ``pre_filt``."""
+def _inverse(curve: ResponseCurve, rate: float, n_fft: int, removal: Removal, level: float) -> Spectrum:
+    """The inverse at each bin, made a slice at a time: the response, the water level, the flanks of ``pre_filt``."""
     step = rate / n_fft
     first, stop = 0, n_fft // 2 + 1
     if removal.pre_filt:
@@ -256,7 +255,7 @@ def _inverse(curve: ResponseCurve, rate: float, n_fft: int, removal: Removal, le
             raise DataError(f"--pre-filt begins at {f1:g} Hz, the samples end at {rate / 2:g} Hz")
         first = math.ceil(f1 / step)
         stop = max(first, min(stop, math.floor(f4 / step) + 1))
-    inverse: Spectrum = np.empty(stop - first, np.complex64 if removal.precision == "float32" else np.complex128)
+    inverse: Spectrum = np.zeros(n_fft // 2 + 1, np.complex64 if removal.precision == "float32" else np.complex128)
     for low in range(first, stop, BINS_AT_A_TIME):
         frequencies = step * np.arange(low, min(low + BINS_AT_A_TIME, stop), dtype=np.float64)
         values = curve.at(frequencies)
@@ -266,10 +265,10 @@ def _inverse(curve: ResponseCurve, rate: float, n_fft: int, removal: Removal, le
         part = np.divide(values.conj(), divisors, out=np.zeros_like(values), where=amplitudes > 0)
         if removal.pre_filt:
             part *= _flanks(frequencies, removal.pre_filt)
-        inverse[low - first : low - first + len(part)] = part
-    if first == 0 and removal.water_level is None:
-        inverse[:1] = 0
-    return first, inverse
+        inverse[low : low + len(part)] = part
+    if removal.water_level is None:
+        inverse[0] = 0
+    return inverse
 
 
 def _level(curve: ResponseCurve, rate: float, n_fft: int, removal: Removal) -> float:

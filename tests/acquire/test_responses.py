@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import io
 import math
+import re
 import warnings
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from miniseed_files import OBSPY
 from obspy.core.inventory.response import PolynomialResponseStage, ResponseListResponseStage
 from seisbatch.acquire.responses import ResponseEpoch, read_responses
+from seisbatch.acquire.stationxml import read_stations
 from seisbatch.names import Channel, parse_channel
 from seisbatch.outcome import Corrupt, Rejected
 from seisbatch.process.response import Removal, edge_seconds, obspy_length, remove_response
@@ -303,3 +305,17 @@ def test_epochs_are_those_of_the_document():
     channels = [channel for network in inventory for station in network for channel in station]
     assert [epoch.start_ns for epoch in epochs] == [channel.start_date.ns for channel in channels]
     assert all(one.start_ns < one.end_ns for one in epochs)
+
+
+def test_comments_in_values_change_nothing():
+    """Obspy reads a pole whose number follows a comment as zero."""
+    (recorder,) = (recorder for recorder in RECORDERS if str(recorder.name) == "XX.ALFA..BHZ")
+    plain = station_xml(recorder.station)
+    at = np.array([0.005, 0.01, 1.0])
+    expected = [epoch.curve("vel", 20.0).at(at) for epoch in read_responses(plain) if epoch.name == recorder.name]
+    for tag in (b"Real", b"Imaginary", b"Value", b"Frequency", b"Name", b"NumeratorCoefficient", b"Elevation", b"Delay"):
+        noted = re.sub(b"<%s( [^>]*)?>" % tag, rb"\g<0><!-- checked --><?seen?>", plain)
+        assert noted != plain
+        found = [epoch.curve("vel", 20.0).at(at) for epoch in read_responses(noted) if epoch.name == recorder.name]
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
+        assert read_stations(noted) == read_stations(plain)

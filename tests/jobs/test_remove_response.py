@@ -140,6 +140,20 @@ def test_segments_of_windows_become_motion_and_keep_what_they_tell(sample_archiv
     assert run_job("remove_response", "--root", sample_archive, *twice) != 0  # no counts
 
 
+def test_what_is_left_out_of_a_segment_is_told(sample_archive, run_job, tmp_path):
+    """The gain of INDI changes at noon: of ten seconds before it there is no ground motion."""
+    cut, made = tmp_path / "windows", tmp_path / "motion"
+    window = ["--time", "2024-01-01T11:59:50", "--from", 0, "--to", 3600, "--channels", "XX.INDI..BHZ", "--format", "mseed"]
+    assert run_job("cut_windows", "--root", sample_archive, *window, "--out", cut) == 0
+    options = ["--waveforms", cut, "--stations", sample_archive, *OPTIONS[:2], "--out", made]
+    assert run_job("remove_response", "--root", sample_archive, *options) == 0
+    (trace,) = seisbatch.read_waveforms(made)
+    assert trace.stats.starttime == UTCDateTime("2024-01-01T12:00:00")
+    (told,) = outcomes(made, "window").values()
+    assert told["outcome"] == "ok"
+    assert "XX.INDI..BHZ: pieces left out: 1 (a piece of 200 samples" in told["reason"]
+
+
 def test_a_file_of_requests(out, sample_archive, run_job, tmp_path):
     requests = [
         {"day": "2024,001", "nscl": "XX.ALFA.BHZ."},

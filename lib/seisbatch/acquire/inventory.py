@@ -13,7 +13,7 @@ from typing import Any
 import obspy
 from lxml import etree
 
-from seisbatch.acquire.stationxml import BEFORE_ALL, check_dates, epoch_id, parse_document
+from seisbatch.acquire.stationxml import BEFORE_ALL, check_dates, epoch_id, parse_document, plain_text
 from seisbatch.names import STAND_IN, Channel, channel
 from seisbatch.outcome import Corrupt
 from seisbatch.times import from_datetime, to_datetime
@@ -178,10 +178,10 @@ def _shell(element: Any, kept: tuple[str, ...]) -> Any:
 def response_inventory(stationxml: str) -> Any:
     """StationXML of a channel epoch, as :func:`read_inventory` made it, as an obspy ``Inventory``; Corrupt where it is none."""
     data = stationxml.encode()
-    parse_document(data)
+    root = parse_document(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about each value that obspy passes over
-            return obspy.read_inventory(io.BytesIO(data), format="STATIONXML")
+            return obspy.read_inventory(io.BytesIO(plain_text(data, root)), format="STATIONXML")
     except Exception as error:  # obspy raises a dozen kinds for what is not StationXML
         raise Corrupt(f"not StationXML: {type(error).__name__}: {error}"[:300]) from None

@@ -16,6 +16,8 @@ from seisbatch.times import SECOND_NS
 EDGE_RECORD_BYTES = 512
 NEAR = 0.4
 """Share of a sample by which a record's time may differ from that of the segment that it is a part of."""
+_LONGEST_CODES = (2, 5, 2, 3)
+"""Characters of a channel's codes in miniSEED 2."""
 _KINDS = {"i": ("i", np.int32), "f": ("f", np.float32), "d": ("d", np.float64)}
 _PLAIN = {"i": DataEncoding.INT32, "f": DataEncoding.FLOAT32, "d": DataEncoding.FLOAT64}
 
@@ -23,15 +25,17 @@ _PLAIN = {"i": DataEncoding.INT32, "f": DataEncoding.FLOAT32, "d": DataEncoding.
 def pack(name: Channel, segment: Segment, record_bytes: int = 4096) -> bytes:
     """A segment as records of miniSEED 2: whole numbers as Steim-2 where their steps fit into it, else as they are.
 
+    Codes that are too long for that, as FDSN allows them since miniSEED 3, make records of miniSEED 3.
     The header's rate is a fraction of small whole numbers: a rate that is none is known from elsewhere.
     """
     kind = "i" if segment.samples.dtype.kind in "iu" else "f" if segment.samples.dtype.itemsize <= 4 else "d"
     samples = np.ascontiguousarray(segment.samples, _KINDS[kind][1])
+    version = 2 if all(len(code) <= longest for code, longest in zip(name, _LONGEST_CODES, strict=True)) else 3
     for encoding in (DataEncoding.STEIM2, _PLAIN[kind]) if kind == "i" else (_PLAIN[kind],):
         traces = MS3TraceList()
         try:
             traces.add_data(nslc2sourceid(*name), samples, kind, segment.rate, starttime=segment.start_ns)
-            return b"".join(traces.generate(max_record_length=record_bytes, encoding=encoding, format_version=2))
+            return b"".join(traces.generate(max_record_length=record_bytes, encoding=encoding, format_version=version))
         except PymseedError:
             if encoding == _PLAIN[kind]:
                 raise

@@ -16,7 +16,7 @@ import obspy
 from obspy.core.inventory.response import PolesZerosResponseStage, PolynomialResponseStage
 
 from seisbatch.acquire.response_grid import Frequencies, Values, sampled_curve
-from seisbatch.acquire.stationxml import check_dates, parse_document, span
+from seisbatch.acquire.stationxml import check_dates, parse_document, plain_text, span
 from seisbatch.names import Channel, channel
 from seisbatch.outcome import Corrupt, Rejected, UnitError
 from seisbatch.process.response import ResponseCurve
@@ -151,7 +151,7 @@ def read_responses(data: bytes) -> list[ResponseEpoch]:
         check_dates(root)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about each value that obspy passes over
-            inventory = obspy.read_inventory(io.BytesIO(bytes(data)), format="STATIONXML")
+            inventory = obspy.read_inventory(io.BytesIO(plain_text(data, root)), format="STATIONXML")
     except MemoryError:
         raise
     except Exception as error:  # obspy raises a dozen kinds for what is not StationXML

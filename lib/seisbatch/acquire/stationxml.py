@@ -53,7 +53,7 @@ def read_stations(data: Any) -> list[ChannelEpoch]:
         check_dates(root)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about each value that obspy passes over
-            inventory = obspy.read_inventory(io.BytesIO(bytes(data)), format="STATIONXML", level="channel")
+            inventory = obspy.read_inventory(io.BytesIO(plain_text(data, root)), format="STATIONXML", level="channel")
         return list(_epochs(inventory))
     except (Corrupt, MemoryError):
         raise
@@ -79,6 +79,18 @@ def parse_document(data: Any) -> Any:
     if root.getroottree().docinfo.doctype or root.getroottree().docinfo.internalDTD is not None:
         raise Corrupt(_DOCUMENT_TYPE)
     return root
+
+
+def plain_text(data: Any, root: Any) -> bytes:
+    """The document (``root`` parsed) without comments and processing instructions.
+
+    Obspy takes a value's text up to the first of them: a pole after a comment would be at zero.
+    """
+    if next(root.iter(etree.Comment, etree.ProcessingInstruction), None) is None:
+        return bytes(data)
+    etree.strip_tags(root, etree.Comment, etree.ProcessingInstruction)
+    text: bytes = etree.tostring(root, encoding="UTF-8", xml_declaration=True)
+    return text
 
 
 def check_dates(root: Any) -> None:

@@ -89,8 +89,8 @@ class Puts:
 class Writer(Protocol):
     """Segments in, files out."""
 
-    def add(self, label: str, row: Row, name: Channel, segment: Segment, records: bytes) -> None:
-        """Write a segment of a group; UnitError where that cannot be."""
+    def add(self, label: str, row: Row, name: Channel, segment: Segment, records: bytes) -> Sequence[str] | None:
+        """Write a segment of a group; what of it is worth knowing, if anything. UnitError where it cannot be written."""
 
     def finish(self) -> list[Done]:
         """Put what is left; every file with its bytes, or what became of it. A reason beside ``ok`` is worth knowing."""

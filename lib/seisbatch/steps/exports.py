@@ -169,6 +169,7 @@ def write_groups(settings: ExportSettings, batch: Batch, files: BatchFiles, writ
         if done.outcome is not Outcome.OK:
             group.lose(1, done.outcome, done.reason)
             files.add(CEMETERY, [_dead(settings, row, done)])
+        group.notes += done.value or ()
     for file, put in writer.finish():
         _account(settings, file, put, groups, files)
     month = batch["name"].rpartition("/")[0].replace("year=", "").replace("/month=", "-")
@@ -177,8 +178,8 @@ def write_groups(settings: ExportSettings, batch: Batch, files: BatchFiles, writ
         if gone := group.planned - group.found:
             changed = (Outcome.CORRUPT, "the table is not what it was when this was planned")
             group.lose(gone, *_worst(unread or [changed]))
-        done, told = group.result(), {"windows": group.planned - group.lost, "windows_planned": group.planned}
-        yield unit_row(settings.kind, f"{planned['label']}/{month}", done, "", bytes_read=group.n_read,
+        result, told = group.result(), {"windows": group.planned - group.lost, "windows_planned": group.planned}
+        yield unit_row(settings.kind, f"{planned['label']}/{month}", result, "", bytes_read=group.n_read,
                        bytes_written=group.n_written, date=planned["first"].date(), **told)  # fmt: skip
 
 
@@ -201,7 +202,7 @@ def _rows(
             unread.append((judged.outcome, str(judged)))
 
 
-def _write(writer: Writer, row: Row, records: Records) -> None:
+def _write(writer: Writer, row: Row, records: Records) -> Sequence[str] | None:
     if isinstance(records, UnitError):
         raise records
     segment = segment_of(row, records)
@@ -209,7 +210,7 @@ def _write(writer: Writer, row: Row, records: Records) -> None:
         name = channel(*(row[code] for code in Channel._fields))
     except ValueError as error:
         raise Corrupt(str(error)) from None
-    writer.add(row["label"], row, name, segment, records)
+    return writer.add(row["label"], row, name, segment, records)
 
 
 def _account(

@@ -13,9 +13,10 @@ from seisbatch.names import Channel
 from seisbatch.outcome import Empty, Outcome, Rejected, Result, guard
 from seisbatch.process.change_rate import decimate
 from seisbatch.process.filters import Filters, apply_filters
+from seisbatch.process.grid import as_ratio
 from seisbatch.process.pieces import cut, numbers_inside
 from seisbatch.process.response import Removal, remove_response
-from seisbatch.process.segments import DataError, NoSamples, Run, Segment, assemble
+from seisbatch.process.segments import MAX_RATE_DEVIATION, DataError, NoSamples, Run, Segment, assemble
 from seisbatch.steps.responses import response_spans
 from seisbatch.times import to_datetime
 
@@ -54,7 +55,7 @@ def ground_motion(
 ) -> tuple[list[Segment], list[str]]:
     """Ground motion of a channel's segments of one day, as segments in order; and what is worth knowing about it.
 
-    Overlaps are settled and nothing is bridged, as :func:`~seisbatch.process.segments.assemble` has it. Each run of samples
+    Overlaps are settled and no gap is bridged, as :func:`~seisbatch.process.segments.assemble` has it. Each run of samples
     is cut where an epoch of the channel ends, and each piece is processed by itself with its epoch's response: near its
     ends it is tapered. A piece that is too short, in no epoch, or of an epoch whose response cannot be used is left out, and
     told.
@@ -70,6 +71,7 @@ def ground_motion(
     done, notes = motion_of_segments(name, [_measured(run, day.rate) for run in day.runs], day.rate, epochs, motion)
     counted = {
         "gaps": day.counts.n_gaps,
+        "samples put in where time tags moved on by half of one": day.counts.n_filled,
         "overlapping samples merged": day.counts.n_overlap_samples,
         "conflicting samples left out": day.counts.n_conflict_samples,
     }
@@ -115,11 +117,11 @@ def within(segments: Sequence[Segment], span: SpanNs | None) -> list[Segment]:
 
 
 def _measured(run: Run, rate: float) -> Segment:
-    """A run as a segment of the rate that its time tags give."""
+    """A run as a segment of the rate that its time tags give, if not so far from the nominal one that it is their jitter."""
     n_steps = len(run.samples) - 1
     late = float(run.clock_seconds[-1] - run.clock_seconds[0])
     drift = late * rate / n_steps if n_steps else 0.0
-    return Segment(run.start_ns, rate / (1 + drift) if abs(drift) > SAME_RATE else rate, run.samples)
+    return Segment(run.start_ns, rate / (1 + drift) if SAME_RATE < abs(drift) <= MAX_RATE_DEVIATION else rate, run.samples)
 
 
 def _by_epoch(
@@ -144,9 +146,11 @@ def _piece(name: Channel, piece: Segment, epoch: ResponseEpoch | None, rate: flo
         samples = apply_filters(samples, rate, motion.filters)
         if not np.isfinite(samples).all():
             raise Rejected(f"the ground motion of {len(samples)} samples is not finite")
-        if motion.sampling_rate is None or motion.sampling_rate == rate:
+        if motion.sampling_rate is None:
             return Segment(piece.start_ns, piece.rate, samples)
         samples = decimate(samples, rate, motion.sampling_rate)
-        return Segment(piece.start_ns, piece.rate / rate * motion.sampling_rate, samples)
+        # of rates that no small numbers relate, a little off the one that is asked for
+        ratio = as_ratio(motion.sampling_rate, rate)
+        return Segment(piece.start_ns, piece.rate * ratio.numerator / ratio.denominator, samples)
     except DataError as error:
         raise Rejected(str(error)) from error

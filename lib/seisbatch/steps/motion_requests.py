@@ -16,15 +16,15 @@ from seisbatch.acquire.objects import open_store
 from seisbatch.acquire.pack import pack
 from seisbatch.archives import ARCHIVES
 from seisbatch.names import Channel
-from seisbatch.outcome import Empty, Outcome, Result, guard
+from seisbatch.outcome import Empty, Missing, Outcome, Result, guard
 from seisbatch.process.segments import Segment
 from seisbatch.schema import EXPORTS, WF_TIME_SERIES
 from seisbatch.steps.batches import WAVEFORMS, Batch, BatchFiles, OutcomeRow, unit_row, write_batches
 from seisbatch.steps.motion import channel_day
-from seisbatch.steps.motion_objects import MotionObject, MotionSettings, Row, as_objects, day_key
+from seisbatch.steps.motion_objects import MINISEED_SUFFIX, MotionObject, MotionSettings, Row, as_objects, day_key
 from seisbatch.times import day_of_year, to_datetime
 
-SUFFIXES = {"mseed": ".ms", "sac": "", "parquet": ".parquet"}
+SUFFIXES = {"mseed": MINISEED_SUFFIX, "sac": "", "parquet": ".parquet"}
 """Of the key of a window's object; SAC's follows the number of the segment."""
 
 
@@ -61,7 +61,8 @@ def motion_of_request(settings: MotionSettings, request: Request) -> Requested:
     """The ground motion that a request asks for, as objects: of miniSEED or Parquet one, of SAC one a segment.
 
     A day's object has the key that the archive gives it (in the folder ``waveforms``), a window's one of its channel and times.
-    Each day is processed by itself. Raises UnitError where there is nothing of it: of two days, what the first ended with.
+    Each day is processed by itself. Raises UnitError where there is nothing of it: of two days, what the first ended with; and
+    where either failed, since another try may find it.
     """
     to = request.to or settings.to
     own = replace(settings, to=to, span=None if request.day else (request.start_ns, request.end_ns))
@@ -72,7 +73,7 @@ def motion_of_request(settings: MotionSettings, request: Request) -> Requested:
     troubles: list[Result[Any]] = []
     n_read = 0
     for day in request.days:
-        key = ARCHIVES[settings.layout].day_file_key(request.name, day)
+        key = _archive_key(settings, request.name, day)
         fetched = guard(functools.partial(store.get, key))
         n_read += 0 if fetched.value is None else len(fetched.value)
         body = fetched.error if fetched.value is None else fetched.value
@@ -80,6 +81,8 @@ def motion_of_request(settings: MotionSettings, request: Request) -> Requested:
         done = guard(functools.partial(channel_day, own, request.name, of_day, body))
         del fetched, body
         if done.value is None:
+            if done.outcome is Outcome.FAILED:
+                raise done.error
             troubles.append(done)
             notes.append(f"{day} {done.outcome}: {done.reason}")
             continue
@@ -88,12 +91,29 @@ def motion_of_request(settings: MotionSettings, request: Request) -> Requested:
         notes += [note for note in done.value[2] if note not in notes]
     if not rows:
         raise troubles[0].error if troubles else Empty("no day is asked for")
-    key = day_key(settings.layout, request.name, request.day, to) if request.day else window_key(request, to)
+    key = request_key(settings.layout, request, to)
     if to == "parquet":
         return Requested(
             [_as_parquet(own, f"{key.removesuffix('.parquet')}.parquet", request.name, rows, segments)], notes, n_read
         )
     return Requested(as_objects(to, key, [(request.name, rows, segments)]), notes, n_read)
+
+
+def _archive_key(settings: MotionSettings, name: Channel, day: dt.date) -> str:
+    """The key of the object of the archive that has a channel's day; Missing where there can be none."""
+    try:
+        return ARCHIVES[settings.layout].day_file_key(name, day)
+    except ValueError as error:
+        raise Missing(str(error)) from None
+
+
+def request_key(layout: str, request: Request, to: str) -> str:
+    """The key of the object of a request; a day's one holds its channel alone, also where the archive's hold stations."""
+    if request.day is None:
+        return window_key(request, to)
+    if to == "mseed" and ARCHIVES[layout].HOLDS != "channel-day":
+        return day_key(layout, request.name, request.day, "") + MINISEED_SUFFIX
+    return day_key(layout, request.name, request.day, to)
 
 
 def window_key(request: Request, to: str) -> str:
@@ -141,7 +161,7 @@ def _write_batch(settings: MotionSettings, batch: Batch, files: BatchFiles) -> I
         name = Channel(*(row[code] for code in Channel._fields))
         request = PlannedRequest(name, row["start_ns"], row["end_ns"], row["day"], row["to"], row["days"])
         done = guard(functools.partial(motion_of_request, settings, request))
-        key = ARCHIVES[settings.layout].day_file_key(name, row["days"][0])
+        key = guard(functools.partial(_archive_key, settings, name, row["days"][0])).value or ""
         if done.value is None:
             yield unit_row("request", row["unit"], done, key, date=row["days"][0])
             continue

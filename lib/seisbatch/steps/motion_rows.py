@@ -51,13 +51,16 @@ class MotionWriter:
     def __init__(self, settings: RowMotionSettings, files: BatchFiles) -> None:
         self._settings, self._files = settings, files
 
-    def add(self, label: str, row: Row, name: Channel, segment: Segment, records: bytes) -> None:
-        """Raises Rejected of samples that are no counts, and what making ground motion of them raises."""
+    def add(self, label: str, row: Row, name: Channel, segment: Segment, records: bytes) -> list[str]:
+        """What of a segment is left out, if anything.
+
+        Raises Rejected of samples that are no counts, and what making ground motion of them raises.
+        """
         settings = self._settings
         if row["units"] != COUNTS:
             raise Rejected(f"samples are {row['units']}, not {COUNTS}: the response is removed already")
         epochs = responses_of(settings.responses, name)
-        made, _ = motion_of_segments(name, [segment], nominal_rate([segment]), epochs, settings.motion)
+        made, notes = motion_of_segments(name, [segment], nominal_rate([segment]), epochs, settings.motion)
         pieces = within(made, settings.span)
         for number, piece in enumerate(pieces):
             self._files.add_segment(
@@ -76,6 +79,7 @@ class MotionWriter:
                     **dict.fromkeys(("dfile", "foff", "nbytes")),
                 }
             )
+        return [f"{name}: {note}" for note in notes]
 
     def finish(self) -> list[Done]:
         """All that was added is in the table."""

@@ -19,7 +19,7 @@ BYTES_A_SAMPLE = 18
 """Samples while a channel-day is preprocessed: the object, int32, and three working copies of float32."""
 GRID_BYTES, GRID_BYTES_RMA = 35, 55
 """A sample of the day at the rate of the windows: transforms, running sums, normalisation."""
-MOTION_BYTES = {("float32", True): 50, ("float32", False): 75, ("float64", True): 90, ("float64", False): 135}
+MOTION_BYTES = {("float32", True): 50, ("float32", False): 60, ("float64", True): 90, ("float64", False): 110}
 """A sample while a channel-day becomes ground motion, as measured, by precision and whether ``pre_filt`` keeps the padding
 short: the object, int32, padded samples, spectrum, inverse, records, and their way into a table."""
 LARGEST_TILE = 128

@@ -305,7 +305,8 @@ def _bins_of_maximum(curve: ResponseCurve, step: float, n_bins: int) -> npt.NDAr
 def _flanks(frequencies: Frequencies, corners: tuple[float, float, float, float]) -> Frequencies:
     """SAC's cosine taper of a spectrum."""
     f1, f2, f3, f4 = corners
-    up = np.clip((frequencies - f1) / (f2 - f1), 0, 1)
-    down = np.clip((f4 - frequencies) / (f4 - f3), 0, 1)
-    weights: Frequencies = 0.25 * (1 - np.cos(np.pi * up)) * (1 - np.cos(np.pi * down))
+    weights = np.ones_like(frequencies)
+    for is_flank, outer, inner in ((frequencies < f2, f1, f2), (frequencies > f3, f4, f3)):
+        share = np.clip((frequencies[is_flank] - outer) / (inner - outer), 0, 1)
+        weights[is_flank] *= 0.5 * (1 - np.cos(np.pi * share))
     return weights

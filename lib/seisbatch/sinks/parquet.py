@@ -36,6 +36,7 @@ class TableFile:
         self._schema = table.arrow({"seisbatch.table": table.name, "seisbatch.version": __version__, **metadata})
         lists = {f.name for f in table.fields if pa.types.is_list(f.type)}
         floats = [f"{name}.list.element" for name in lists]
+        plain = [f.name for f in table.fields if not pa.types.is_list(f.type) and not pa.types.is_binary(f.type)]
         self._folder = tempfile.TemporaryDirectory(prefix="seisbatch-")
         self._path = Path(self._folder.name) / "part.parquet"
         self._writer = pq.ParquetWriter(
@@ -46,6 +47,7 @@ class TableFile:
             | dict.fromkeys(floats, "zstd"),
             use_dictionary=[f.name for f in table.fields if f.name not in ("samples",)],
             use_byte_stream_split=floats,
+            write_statistics=plain,  # the least and the largest of samples take eight times as long as writing them
         )
         self._pending: list[pa.RecordBatch] = []
         self._pending_bytes = 0

@@ -195,6 +195,14 @@ def test_a_request_that_is_wrong_is_refused_before_anything_runs(run_job, tmp_pa
     assert "request 2: day" in told
 
 
+@pytest.mark.parametrize("options", [("--channels", "XX.ALFA..BH?"), ("--index", "out/index")])
+def test_what_requests_would_pass_over_is_refused(options, run_job, tmp_path, capsys):
+    (tmp_path / "requests.json").write_text('[{"day": "2024,001", "nscl": "XX.ALFA.BHZ."}]')
+    assert run_job("remove_response", "--request", tmp_path / "requests.json", *options, "--out", tmp_path / "out") == 2
+    assert "leave out --channels and --index" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def broken(text, defect):
     """StationXML of a station with a defect in every response."""
     match defect:

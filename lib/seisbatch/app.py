@@ -29,7 +29,7 @@ from seisbatch.outcome import RETRIED, Outcome, RunError, UnitError, plural
 from seisbatch.plan.estimate import size
 from seisbatch.plan.units import Units
 from seisbatch.progress import Progress, duration
-from seisbatch.report.collect import RunFacts, read_outcomes, reconcile, remove_strangers, write_report
+from seisbatch.report.collect import OBJECTS, RunFacts, read_outcomes, reconcile, remove_strangers, write_report
 from seisbatch.schema import CEMETERY, CHANNEL_DAY, FILES, OUTCOMES
 from seisbatch.sinks.manifest import MANIFEST_KEY, abandon, claim, write_json
 from seisbatch.steps.index import IndexSettings, read_indexes
@@ -145,7 +145,7 @@ class App:
         Raises RunError where the output belongs to other parameters.
         """
         out = open_store(run.out)
-        manifest = claim(out, self.job, run.parameters_id, run.parameters, run.source)
+        manifest = claim(out, self.job, run.parameters_id, run.parameters, run.source, () if grows else OBJECTS)
         self._claimed = out
         self._grows = grows
         if grows:

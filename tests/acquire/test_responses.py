@@ -319,3 +319,14 @@ def test_comments_in_values_change_nothing():
         found = [epoch.curve("vel", 20.0).at(at) for epoch in read_responses(noted) if epoch.name == recorder.name]
         np.testing.assert_allclose(found, expected, rtol=1e-13)
         assert read_stations(noted) == read_stations(plain)
+
+
+def test_samples_at_a_higher_rate_than_the_response_gives_are_not_those_of_its_epoch():
+    """Its filters end at 10 Hz: what was recorded of 10 to 50 Hz would be divided by what they say nothing about."""
+    (recorder,) = (recorder for recorder in RECORDERS if str(recorder.name) == "XX.ALFA..BHZ")
+    (epoch,) = (epoch for epoch in read_responses(station_xml(recorder.station)) if epoch.name == recorder.name)
+    assert recorder.rate == 20.0
+    with pytest.raises(Rejected, match=r"XX.ALFA..BHZ, response stage \d: it gives 20 Hz, recorded are 100 Hz"):
+        epoch.curve("vel", 100.0)
+    assert epoch.curve("vel", 20.02).frequencies[-1] > 10.0
+    assert epoch.curve("vel", 10.0).frequencies[-1] > 5.0

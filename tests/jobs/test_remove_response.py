@@ -174,12 +174,33 @@ def test_a_file_of_requests(out, sample_archive, run_job, tmp_path):
     assert (window.stats.channel, window.stats.npts) == ("BHN", 12_000)
 
 
+def test_an_archive_is_never_taken_for_an_output_of_its_own(sample_archive, run_job, tmp_path, capsys):
+    """GeoNet's keys begin with the folder that ground motion is put in, of which a run deletes what it did not write."""
+    source = sample_archive / "continuous_waveforms/2024/2024_001/XXALFA_BHZ___2024001.ms"
+    path = tmp_path / "waveforms/miniseed/2024/2024.001/ALFA.XX/2024.001.ALFA.10-BHZ.XX.D"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(source.read_bytes())
+    options = ["--archive", "geonet", "--root", tmp_path, "--start", "2024-01-01", "--stations", sample_archive]
+    assert run_job("remove_response", *options, "--out", tmp_path) != 0
+    assert "waveforms holds what no run here wrote: choose another --out" in capsys.readouterr().err
+    assert path.read_bytes() == source.read_bytes()
+    assert {file.name for file in tmp_path.rglob("*") if file.is_file()} == {path.name}
+
+
 def test_a_request_that_is_wrong_is_refused_before_anything_runs(run_job, tmp_path, capsys):
     (tmp_path / "requests.json").write_text('[{"day": "2024,001"}, {"day": "2024,400", "nscl": "XX.ALFA.BHZ."}]')
     assert run_job("remove_response", "--request", tmp_path / "requests.json", "--out", tmp_path / "out") == 2
     told = capsys.readouterr().err
     assert "request 1: nscl" in told
     assert "request 2: day" in told
+
+
+@pytest.mark.parametrize("options", [("--channels", "XX.ALFA..BH?"), ("--index", "out/index")])
+def test_what_requests_would_pass_over_is_refused(options, run_job, tmp_path, capsys):
+    (tmp_path / "requests.json").write_text('[{"day": "2024,001", "nscl": "XX.ALFA.BHZ."}]')
+    assert run_job("remove_response", "--request", tmp_path / "requests.json", *options, "--out", tmp_path / "out") == 2
+    assert "leave out --channels and --index" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def broken(text, defect):

@@ -88,6 +88,8 @@ DAY = {"nscl": "CI.SOC.HHZ.", "day": "2019,183"}
         (DAY | {"day": "2019-02-30"}, "day", ""),
         (DAY | {"day": "9999-12-31"}, "day", ""),
         (DAY | {"day": "0000,1"}, "day", ""),
+        (DAY | {"day": "0219-07-02"}, "day '0219-07-02'", "1678 to 2261"),
+        (WINDOW | {"start_time": "0219-07-02"}, "start_time '0219-07-02'", ""),
         (DAY | {"day": 2019183}, "day 2019183", "2019,183"),
         (DAY | {"day": ""}, "day", ""),
         (DAY | WINDOW, "day and start_time and end_time", "either"),

@@ -25,6 +25,8 @@ UNITS = {"disp": 0, "vel": 1, "acc": 2}
 """What a response can be to, and how many times displacement is differentiated for it."""
 BEYOND_NYQUIST = 1.0005
 """Curves end at this multiple of the Nyquist frequency: a recorder's rate may be a little above the nominal one."""
+RATE_DIFFERENCE = 0.01
+"""Share by which the rate that the last stage gives may be below that of the samples."""
 PROPORTIONAL = 1e-12
 """Curves whose ratio is one number, within this, have one shape: the components of a sensor differ in gain alone."""
 
@@ -54,7 +56,7 @@ class ResponseEpoch:
         key = units, f"{rate:.4g}"
         if key not in self._curves:
             try:
-                curve = self._evaluated(units, float(key[1]) / 2 * BEYOND_NYQUIST)
+                curve = self._evaluated(units, float(key[1]))
                 self._curves[key] = _of_known_shape(curve, self.shapes.setdefault(key, []))
             except UnitError as error:
                 self._curves[key] = error
@@ -63,8 +65,10 @@ class ResponseEpoch:
             raise type(found)(str(found))
         return found
 
-    def _evaluated(self, units: str, highest: float) -> ResponseCurve:
+    def _evaluated(self, units: str, rate: float) -> ResponseCurve:
         self._check_stages()
+        self._check_rate(rate)
+        highest = rate / 2 * BEYOND_NYQUIST
         order, per_metre = self._input()
         response = _with_plain_units(self.response, order)
 
@@ -135,6 +139,15 @@ class ResponseEpoch:
         sensitivity = response.instrument_sensitivity
         if sensitivity and (not sensitivity.value or not math.isfinite(sensitivity.value)):
             raise self._rejected(f"its overall sensitivity is {sensitivity.value}")
+
+    def _check_rate(self, rate: float) -> None:
+        """Rejected where the last stage's samples are fewer: beyond their Nyquist frequency filters say nothing."""
+        for stage in sorted(self.response.response_stages, key=lambda stage: stage.stage_sequence_number, reverse=True):
+            if stage.decimation_input_sample_rate and stage.decimation_factor:
+                given = float(stage.decimation_input_sample_rate) / stage.decimation_factor
+                if given < rate * (1 - RATE_DIFFERENCE):
+                    raise self._rejected(f"it gives {given:g} Hz, recorded are {rate:g} Hz", stage.stage_sequence_number)
+                return
 
     def _rejected(self, problem: str, stage: int | None = None) -> Rejected:
         return Rejected(f"{self.name}: {problem}" if stage is None else f"{self.name}, response stage {stage}: {problem}")

@@ -154,5 +154,6 @@ def _instant(field: str, value: Any) -> int:
 
 
 def _check_years(instant_ns: int) -> None:
-    """OverflowError where an instant, or the day after it, is beyond the years that there are."""
-    to_datetime(instant_ns + DAY_NS)
+    """OverflowError where an instant, or a day after or before it, is beyond what 64 bits hold: the years 1678 to 2261."""
+    if abs(instant_ns) > 2**63 - 1 - DAY_NS:
+        raise OverflowError("no year from 1678 to 2261")

@@ -47,6 +47,8 @@ LEAST_SAMPLES = 125_000
 USUAL_RATE = 100.0
 """Where neither an index nor a listing tells a channel-day's size."""
 
+ALL_CHANNELS = "*.*.*.*"
+
 CHANNEL = list(Channel._fields)
 
 
@@ -126,6 +128,8 @@ def motion_run(options: RemoveResponse) -> MotionRun | MotionRowsRun:
 def _requests_run(options: RemoveResponse, of_samples: Motion, span: SpanNs | None) -> MotionRun:
     if span or options.start or options.days or options.end:
         raise OptionError("--request names its own times: leave out --start, --days, --end, --window-start and --window-end")
+    if options.channels != ALL_CHANNELS or options.index is not None:
+        raise OptionError("--request names its own channels, and reads their days whole: leave out --channels and --index")
     assert options.request is not None
     requests = tuple(read_requests(options.request))
     days = [day for request in requests for day in request.days]

@@ -18,7 +18,7 @@ from seisbatch.steps.motion_rows import RowMotionSettings, write_motion_of_rows
 from seisbatch.steps.stations import Stations
 
 RESULT_VERSION = 1
-OF_ARCHIVES = ("start", "days", "end", "request")
+OF_ARCHIVES = ("start", "days", "end", "request", "index")
 
 
 @dataclass(frozen=True, kw_only=True)

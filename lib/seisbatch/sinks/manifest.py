@@ -7,7 +7,7 @@ says that all is there, with the resolved configuration, the outcome counts and 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seisbatch.acquire.objects import Store
@@ -34,16 +34,27 @@ def write_json(store: Store, key: str, value: Mapping[str, Any]) -> None:
     store.put(key, json.dumps(dict(value), indent=2, default=str).encode() + b"\n")
 
 
-def claim(store: Store, job: str, parameters_id: str, parameters: Mapping[str, Any], source: str = "") -> dict[str, Any] | None:
+def claim(
+    store: Store,
+    job: str,
+    parameters_id: str,
+    parameters: Mapping[str, Any],
+    source: str = "",
+    folders: Sequence[str] = (),
+) -> dict[str, Any] | None:
     """Begin, or go on with, the output of a job; the manifest where it is complete already.
 
-    Raises RunError, naming what differs, where the output belongs to another job, to other parameters, or to another source.
+    Raises RunError, naming what differs, where the output belongs to another job, to other parameters, or to another source;
+    and where nothing has begun yet but one of the ``folders`` that the run would keep to its own objects holds others.
     """
     mine = json.loads(
         json.dumps({"job": job, "source": source, "parameters_id": parameters_id, "parameters": parameters}, default=str)
     )
     there = _read(store, CLAIM_KEY)
     if there is None:
+        for folder in folders:
+            if next(iter(store.list(f"{folder}/")), None) is not None:
+                raise RunError(f"{store.settings.root}/{folder} holds what no run here wrote: choose another --out")
         write_json(store, CLAIM_KEY, mine)
         return None
     if there.get("job") != job:

@@ -136,6 +136,17 @@ def test_segments_of_windows_become_motion_and_keep_what_they_tell(sample_archiv
     kept = ("net", "sta", "loc", "chan", "starttime", "window", "lat", "lon", "site_id", "channel_id", "s3key")
     assert all(after[key][name] == before[key][name] for key in after for name in kept)
     assert {row["units"] for row in after.values()} == {"m/s"}
+    stations = tmp_path / "stations"
+    shutil.copytree(sample_archive / "FDSNstationXML/XX", stations)
+    text = (stations / "XX_ALFA.xml").read_text()
+    (stations / "XX_ALFA.xml").write_text(text.replace('<Channel code="BHZ"', '<Channel code="LHZ"'))
+    lacking = ["--waveforms", cut, "--stations", stations, *OPTIONS[:2], "--out", tmp_path / "lacking"]
+    assert run_job("remove_response", "--root", sample_archive, *lacking) == 0
+    (told,) = outcomes(tmp_path / "lacking", "window").values()
+    assert (told["outcome"], told["windows"], told["windows_planned"]) == ("ok", 2, 3)
+    assert "1 of 3 segments rejected" in told["reason"]
+    (dead,) = rows(tmp_path / "lacking", "cemetery")
+    assert "no epoch" in dead["reason"]
     twice = ["--waveforms", made, "--stations", sample_archive, "--out", tmp_path / "twice"]
     assert run_job("remove_response", "--root", sample_archive, *twice) != 0  # no counts
 

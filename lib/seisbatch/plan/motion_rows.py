@@ -55,6 +55,7 @@ class MotionRowsRun(RunIdentity):
             selection=SegmentSelection(self.options.channels, frozenset(), None, start_ns, end_ns),
             group="window",
             to="parquet",
+            may_lose=True,
             responses=self.stations,
             motion=self.of_samples,
             span=self.span,

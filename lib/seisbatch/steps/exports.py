@@ -61,6 +61,8 @@ class ExportSettings(BatchSettings):
     selection: SegmentSelection
     group: str
     to: str
+    may_lose: bool = False
+    """Whether a group is ok with a part of its segments, where no other try may find the rest."""
 
     @property
     def kind(self) -> str:
@@ -136,13 +138,17 @@ class Group:
         self.lost += number
         self.troubles.append((outcome, reason))
 
-    def result(self) -> Result[None]:
+    def result(self, may_lose: bool) -> Result[None]:
         """What became of it, by the first of its troubles; one that another try may change comes before the others."""
         if not self.troubles:
             return Result(None, Outcome.OK, "; ".join(dict.fromkeys(self.notes)), self.seconds)
         outcome, reason = _worst(self.troubles)
-        told = reason if self.lost >= self.planned else f"{self.lost} of {self.planned} segments: {reason}"
-        return Result(None, outcome, told, self.seconds)
+        if self.lost >= self.planned:
+            return Result(None, outcome, reason, self.seconds)
+        part = f"{self.lost} of {self.planned} segments"
+        if may_lose and outcome not in RETRIED:
+            return Result(None, Outcome.OK, f"{part} {outcome}: {reason}", self.seconds)
+        return Result(None, outcome, f"{part}: {reason}", self.seconds)
 
 
 def _worst(troubles: Sequence[tuple[Outcome, str]]) -> tuple[Outcome, str]:
@@ -178,7 +184,10 @@ def write_groups(settings: ExportSettings, batch: Batch, files: BatchFiles, writ
         if gone := group.planned - group.found:
             changed = (Outcome.CORRUPT, "the table is not what it was when this was planned")
             group.lose(gone, *_worst(unread or [changed]))
-        result, told = group.result(), {"windows": group.planned - group.lost, "windows_planned": group.planned}
+        result, told = (
+            group.result(settings.may_lose),
+            {"windows": group.planned - group.lost, "windows_planned": group.planned},
+        )
         yield unit_row(settings.kind, f"{planned['label']}/{month}", result, "", bytes_read=group.n_read,
                        bytes_written=group.n_written, date=planned["first"].date(), **told)  # fmt: skip
 

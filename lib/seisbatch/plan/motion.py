@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 RESULT_VERSION = 1
 BATCH_SAMPLES = 64_000_000
 """Samples of a batch: some 256 MB of float32."""
+RECORDS_BYTES = {"float32": 12, "float64": 24}
+"""A sample that is held with its records, which are joined."""
 LEAST_SAMPLES = 125_000
 """What a channel-day counts at least: a batch has no more than some 500 of them."""
 USUAL_RATE = 100.0
@@ -222,10 +224,13 @@ def days_plan(index: DataFrame, run: MotionRun) -> BatchPlan:
         raise OptionError("\n  ".join([what, *reasons]))
     n_problems = problems.count()
     needed = motion_bytes(n_largest, run.of_samples.removal, run.options.memory)
+    if run.options.format == "mseed":  # an object is put together in memory: of a station-day all of its channels
+        widest = objects.agg(F.max("samples")).first()
+        needed += int(RECORDS_BYTES[run.of_samples.removal.precision] * (float(widest[0] or 0) - n_largest if widest else 0.0))
     if needed > run.options.memory:
         raise OptionError(
             f"--memory {size(run.options.memory)}: a channel-day of {n_largest / DAY_SECONDS:g} Hz needs about {size(needed)} "
-            "a worker; give at least that, or --pre-filt or --precision float32, or leave such channels out with --channels"
+            "a worker; give at least that, or --pre-filt, --precision float32 or --format parquet, or leave such channels out"
         )
     return BatchPlan(
         batches=Units("channel-day", batches, n_batches, n_days + n_batches),

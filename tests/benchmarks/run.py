@@ -18,6 +18,7 @@ import bench_memory
 import bench_mongo
 import bench_oneshot
 import bench_preprocess
+import bench_spectrogram
 import bench_windows
 
 
@@ -34,6 +35,7 @@ def main() -> None:
         bench_memory,
         bench_mongo,
         bench_oneshot,
+        bench_spectrogram,
     ):
         for row in module.measure():
             rows.append(row)

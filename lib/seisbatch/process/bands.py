@@ -81,10 +81,11 @@ def third_octave_bands(rate: float, lowest: float = 10.0) -> Bands:
 def band_powers(density: Real, resolution: float, bands: Bands) -> Real:
     """Power in bands, float64, shape (..., n_bands), of a power spectral density, shape (..., n_bins), unit**2 per Hz.
 
-    The bins are ``resolution`` [Hz] apart, the first at zero. Each stands for the band of that width around it, and what an edge
-    cuts is divided in proportion, as in Martin et al.: no power is lost or counted twice. A Hann window spreads a tone over three
-    bins, or four: a tone within two bins of an edge is divided between both bands, and their sum is its power. Likewise a tone's
-    power is that of a band of 1 Hz and its neighbours together; the band alone has 1.8 dB less, 3.2 dB halfway between bins.
+    The bins are ``resolution`` [Hz] apart, the first at zero. Each stands for the band of that width around it, and what an
+    edge cuts is divided in proportion, as in Martin et al.: no power is lost or counted twice. A Hann window spreads a tone
+    over three bins, or four: a tone within two bins of an edge is divided between both bands, and their sum is its power.
+    Likewise a tone's power is that of a band of 1 Hz and its neighbours together; the band alone has 1.8 dB less, 3.2 dB if the
+    tone is halfway between bins.
 
     NaN where a bin in the band is NaN.
     """

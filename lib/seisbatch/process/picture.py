@@ -77,8 +77,8 @@ def draw(samples: Samples, rate: float, frames: Frames, look: Look) -> Picture:
     and frames begin at the same samples, so that pixels agree where both took the same frame and bin. They differ thus:
 
     * Half a frame at each end of the clip has no frame of its own: the first and last are repeated here, there it is blank.
-    * The whaledr script stretches its image by one bin and by one frame too much, so that its rows drift by up to a quarter of
-      a bin at 8 of 32 kHz, and its columns by up to one frame of 21 samples.
+    * The whaledr script stretches its image by one bin and by one frame too much: its rows drift by a quarter of a bin up to 8
+      of 32 kHz, where many of the highest are the next bin's. Without that, colours are equal but for one step here and there.
     * The lowest level of some 15,000 frames is well below that of the 512 in the picture, commonly by 15 to 40 dB, and
       ``bottom`` by half of it: minima of noise are the deeper the more frames are looked at, most of all at the Nyquist
       frequency, whose bin has no phase and passes through zero. ``every_frame`` finds the lowest of all, at 25 times the cost.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft, signal
+from scipy import fft
 
 from seisbatch.process.segments import DataError, Samples
 
@@ -37,12 +37,12 @@ class Frames:
     detrend: bool = False
 
     def __post_init__(self) -> None:
-        if self.nfft < 2:
-            raise ValueError(f"--nfft {self.nfft}: give a number of samples of at least 2")
+        if self.nfft < 4:
+            raise ValueError(f"--nfft {self.nfft}: give a number of samples of at least 4")
         if not 0 <= self.overlap < self.nfft:
             raise ValueError(f"--overlap {self.overlap}: give a number from 0 to below --nfft {self.nfft}")
         try:
-            signal.get_window(self.window, 8)
+            window_samples(self.window, 8, self.symmetric)
         except ValueError as error:
             raise ValueError(f"--window {self.window}: {error}") from error
 
@@ -138,8 +138,18 @@ def frame_powers(
         yield first, power
 
 
+def window_samples(name: str, n: int, symmetric: bool) -> npt.NDArray[np.float64]:
+    """A window as ``scipy.signal.get_window`` makes it, float64, shape (n,); ValueError for an unknown name."""
+    if name == "hann":  # without scipy.signal, which takes 50 MB to import
+        return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n, dtype=np.float64) / (n - symmetric))
+    from scipy import signal
+
+    window: npt.NDArray[np.float64] = signal.get_window(name, n, fftbins=not symmetric)
+    return window
+
+
 @functools.lru_cache(maxsize=16)
 def _scaled_window(frames: Frames, rate: float) -> npt.NDArray[np.float64]:
     """The window, such that a bin's squared modulus is its one-sided density."""
-    window: npt.NDArray[np.float64] = signal.get_window(frames.window, frames.nfft, fftbins=not frames.symmetric)
+    window = window_samples(frames.window, frames.nfft, frames.symmetric)
     return window * np.float64(math.sqrt(2 / (rate * float(np.square(window).sum()))))

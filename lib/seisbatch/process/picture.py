@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seisbatch.process.segments import DataError, Samples
-from seisbatch.process.spectrogram import Frames, Power, frame_powers
+from seisbatch.process.spectrogram import Frames, Power, frame_powers, nyquist_powers
 
 POOLINGS = ("nearest", "mean")
 SHADES = 256
@@ -24,8 +24,8 @@ class Look:
     Levels from ``bottom`` to ``top`` [dB re 1 squared unit of the samples per Hz] get the colours from first to last; those
     beyond get the first, or the last. Without ``decibels`` = (bottom, top), ``shades`` states them as shares of the clip's own
     range, from the lowest level (0) to the highest (1) of every bin above zero up to the Nyquist frequency, not only of those
-    shown: (0.5, 0.95) is the whaledr archive's. The range is that of the frames in the picture, or, with
-    ``every_frame``, of all frames, as there, which costs their transforms.
+    shown: (0.5, 0.95) is the whaledr archive's. The range is that of the frames in the picture, and at the Nyquist frequency
+    that of all frames; or, with ``every_frame``, that of all frames and bins, as there, which takes 20 times as long.
 
     ``pooling`` ``nearest``: a pixel is the bin nearest to its middle, of the frame nearest to it. ``mean``: the mean power of
     all bins and frames whose middles are in the pixel, or the nearest where there is none; frames of a small overlap do for it.
@@ -79,9 +79,9 @@ def draw(samples: Samples, rate: float, frames: Frames, look: Look) -> Picture:
     * Half a frame at each end of the clip has no frame of its own: the first and last are repeated here, there it is blank.
     * The whaledr script stretches its image by one bin and by one frame too much: its rows drift by a quarter of a bin up to 8
       of 32 kHz, where many of the highest are the next bin's. Without that, colours are equal but for one step here and there.
-    * The lowest level of some 15,000 frames is well below that of the 512 in the picture, commonly by 15 to 40 dB, and
-      ``bottom`` by half of it: minima of noise are the deeper the more frames are looked at, most of all at the Nyquist
-      frequency, whose bin has no phase and passes through zero. ``every_frame`` finds the lowest of all, at 25 times the cost.
+    * The range there is that of some 15,000 frames. Minima of noise are the deeper the more frames are looked at, by 20 to 40
+      dB, most of all at the Nyquist frequency, whose bin has no phase and passes through zero; hence that bin is looked at in
+      all frames here too, and ``bottom`` is commonly the same, or some dB higher. ``every_frame`` has the same range.
     * A bin without any power (digital silence) is not counted in the range; there it makes the picture blank.
 
     Raises DataError where the samples are fewer than a frame's, are no finite numbers, or do not reach the highest frequency.
@@ -90,13 +90,12 @@ def draw(samples: Samples, rate: float, frames: Frames, look: Look) -> Picture:
         raise DataError(f"recorded at {rate:g} Hz: --frequencies {look.low:g},{look.high:g} reach above {rate / 2:g} Hz")
     taken, columns = _frames_of_columns(len(samples), frames, look)
     bins, rows = _bins_of_rows(rate, frames, look)
-    samples = np.asarray(samples, np.float32)
     shown = np.zeros((look.width, look.height), np.float32)
     levels = _Range()
     measured = look.decibels is None and not look.every_frame
-    for first, power in frame_powers(samples, taken * frames.step, rate, frames):
+    for first, power in frame_powers(samples, taken * frames.step, rate, frames, np.float32):
         if measured:
-            levels.add(power)
+            levels.add(power[:, 1:])
         pooled = power[:, bins] if rows is None else power[:, bins] @ rows
         if columns is None:
             shown[first : first + len(power)] = pooled
@@ -104,10 +103,14 @@ def draw(samples: Samples, rate: float, frames: Frames, look: Look) -> Picture:
             _add_columns(shown, columns[first : first + len(power)], pooled)
     if columns is not None:
         shown /= np.bincount(columns, minlength=look.width).astype(np.float32)[:, None]
-    if look.decibels is None and look.every_frame:
+    if measured and not levels.silence:
+        nyquist = nyquist_powers(samples, rate, frames)
+        if nyquist.all():  # frames that only touch a sound beside silence have any level
+            levels.add(nyquist)
+    elif look.every_frame and look.decibels is None:
         starts = np.arange(frames.number(len(samples))) * frames.step
-        for _, power in frame_powers(samples, starts, rate, frames):
-            levels.add(power)
+        for _, power in frame_powers(samples, starts, rate, frames, np.float64):
+            levels.add(power[:, 1:])
     if not np.isfinite(shown).all() or not levels.highest < math.inf:
         raise DataError("samples that are no finite numbers, or too large for a spectrogram")
     bottom, top = look.decibels or levels.part(look.shades)
@@ -115,18 +118,20 @@ def draw(samples: Samples, rate: float, frames: Frames, look: Look) -> Picture:
 
 
 class _Range:
-    """The lowest and highest density that frames have above the bin of zero; bins without power aside."""
+    """The lowest and highest of densities, those of no power aside."""
 
     def __init__(self) -> None:
-        self.lowest, self.highest = math.inf, 0.0
+        self.lowest, self.highest, self.silence = math.inf, 0.0, False
 
     def add(self, power: Power) -> None:
-        counted = power[:, 1:]
-        lowest = counted.min()
+        if not power.size:
+            return
+        lowest = power.min()
         if lowest <= 0:
-            lowest = counted.min(where=counted > 0, initial=np.inf)
+            lowest = power.min(where=power > 0, initial=np.inf)
+            self.silence = True
         self.lowest = min(self.lowest, float(lowest))
-        self.highest = max(self.highest, float(counted.max()))
+        self.highest = max(self.highest, float(power.max()))
 
     def part(self, shades: tuple[float, float]) -> tuple[float, float]:
         """The levels [dB] at two shares of the range."""

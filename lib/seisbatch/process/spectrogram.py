@@ -153,14 +153,16 @@ def nyquist_powers(samples: Samples, rate: float, frames: Frames) -> npt.NDArray
     window = _scaled_window(frames, rate).copy()
     window[1::2] *= -1
     turned = np.conj(fft.rfft(window, length))
-    rounding = 8 * np.finfo(np.float64).eps * np.linalg.norm(window)
+    rounding = (8 * np.finfo(np.float64).eps) ** 2 * np.square(window).sum()
     powers = []
     for first in range(0, n_starts, n_valid):
         block = samples[first : first + length].astype(np.float64)
         spectrum = fft.rfft(block, length)
         spectrum *= turned
         sums = fft.irfft(spectrum, length)[-first % frames.step : min(n_valid, n_starts - first) : frames.step]
-        powers.append(np.where(np.abs(sums) > rounding * np.linalg.norm(block), np.square(sums) / 2, 0.0))
+        power = np.square(sums) / 2
+        power[power <= rounding * np.square(block).sum()] = 0
+        powers.append(power)
     return np.concatenate(powers)
 
 

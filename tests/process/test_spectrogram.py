@@ -160,7 +160,9 @@ def test_colours_span_the_range_of_all_frames_as_in_the_whaledr_archive(seed):
     assert from_some.top == pytest.approx(top, abs=0.5)
 
 
-@pytest.mark.parametrize("frames", [WHALEDR, Frames(512, 100, symmetric=False), Frames(64, 0, "hamming"), Frames(101, 50)])
+@pytest.mark.parametrize(
+    "frames", [WHALEDR, Frames(512, 100, symmetric=False), Frames(64, 0, "hamming"), Frames(64, 63), Frames(101, 50)]
+)
 def test_the_nyquist_frequency_alone_is_as_in_whole_frames(frames):
     samples = sea(0.4)
     window = signal.get_window(frames.window, frames.nfft, fftbins=not frames.symmetric)

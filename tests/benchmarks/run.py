@@ -20,6 +20,7 @@ import bench_motion
 import bench_oneshot
 import bench_preprocess
 import bench_response
+import bench_spectrogram
 import bench_windows
 
 
@@ -38,6 +39,7 @@ def main() -> None:
         bench_mongo,
         bench_oneshot,
         bench_motion,
+        bench_spectrogram,
     ):
         for row in module.measure():
             rows.append(row)

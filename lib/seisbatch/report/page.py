@@ -139,7 +139,7 @@ def render(report: RunReport) -> str:
         told = f"{len(report.stations)} stations" + (f", {len(report.paths)} paths with CCFs" if report.paths else "")
         parts += ["<h2>Stations</h2>", _figure(plots.station_map(report.stations, report.paths), told)]
     if report.availability is not None:
-        told = "Share of each day's windows that was used; crosses mark channel-days with another outcome than ok."
+        told = "Share of each day that was used; crosses mark channel-days with another outcome than ok."
         parts += ["<h2>Data availability</h2>", _figure(plots.availability(report.availability), told)]
     parts += ["<h2>Units that are not ok</h2>", _units(report.worst), "<h2>Slowest units</h2>", _units(report.slowest)]
     parts += ["<h2>Parameters</h2>", _parameters(report)]

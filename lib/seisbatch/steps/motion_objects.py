@@ -12,6 +12,7 @@ from seisbatch.acquire.pack import pack
 from seisbatch.archives import ARCHIVES
 from seisbatch.names import Channel
 from seisbatch.process.segments import Segment
+from seisbatch.schema import WF_TIME_SERIES
 from seisbatch.sinks.sac import sac_bytes
 from seisbatch.sinks.samples import MINISEED, SAC
 from seisbatch.steps.batches import WAVEFORMS, BatchSettings
@@ -52,15 +53,11 @@ def rows_of(
         notes += [note for note in site.notes if note not in notes]
         rows.append(
             {
-                **dict.fromkeys(_OF_EVENTS),
+                **dict.fromkeys(WF_TIME_SERIES.names),
                 **name._asdict(),
                 **site.columns(),
                 "id": f"{name}/{label}/{number}",
-                "starttime": to_datetime(segment.start_ns),
-                "endtime": to_datetime(segment.end_ns - round(SECOND_NS / segment.rate)),
-                "sampling_rate": segment.rate,
-                "npts": len(segment.samples),
-                "units": UNITS[settings.motion.units],
+                **segment_columns(segment, settings.motion),
                 "data_tag": settings.data_tag,
                 "window": label,
                 "s3key": s3key,
@@ -71,7 +68,15 @@ def rows_of(
     return rows, notes
 
 
-_OF_EVENTS = ("source_id", "source_time", "source_lat", "source_lon", "source_depth", "magnitude", "phase", "arrival")
+def segment_columns(segment: Segment, motion: Motion) -> Row:
+    """What a row tells of a segment's samples: when they were recorded, how many they are, and in which units."""
+    return {
+        "starttime": to_datetime(segment.start_ns),
+        "endtime": to_datetime(segment.end_ns - round(SECOND_NS / segment.rate)),
+        "sampling_rate": segment.rate,
+        "npts": len(segment.samples),
+        "units": UNITS[motion.units],
+    }
 
 
 def day_key(layout: str, name: Channel, date: dt.date, to: str) -> str:

@@ -17,10 +17,10 @@ from seisbatch.sinks.samples import MINISEED
 from seisbatch.steps.batches import Batch, BatchFiles, OutcomeRow, write_batches
 from seisbatch.steps.export_files import Done, Row
 from seisbatch.steps.exports import ExportSettings, batch_inputs, write_groups
-from seisbatch.steps.ground_motion import UNITS, Motion, SpanNs, motion_of_segments, within
+from seisbatch.steps.ground_motion import Motion, SpanNs, motion_of_segments, within
 from seisbatch.steps.motion import responses_of
+from seisbatch.steps.motion_objects import segment_columns
 from seisbatch.steps.stations import Stations
-from seisbatch.times import SECOND_NS, to_datetime
 
 COUNTS = "counts"
 
@@ -67,11 +67,7 @@ class MotionWriter:
                 {
                     **{column: row[column] for column in WF_TIME_SERIES.names},
                     "id": row["id"] if len(pieces) == 1 else f"{row['id']}.{number}",
-                    "starttime": to_datetime(piece.start_ns),
-                    "endtime": to_datetime(piece.end_ns - round(SECOND_NS / piece.rate)),
-                    "sampling_rate": piece.rate,
-                    "npts": len(piece.samples),
-                    "units": UNITS[settings.motion.units],
+                    **segment_columns(piece, settings.motion),
                     "data_tag": settings.data_tag,
                     "parameters_id": settings.parameters_id,
                     "encoding": MINISEED,

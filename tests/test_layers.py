@@ -12,7 +12,7 @@ BASE = {"names", "times", "outcome"}
 BELOW_ACQUIRE = BASE | {"archives", "process"}
 BELOW_TABLES = BELOW_ACQUIRE | {"acquire"}
 TABLES = BELOW_TABLES | {"schema", "steps", "sinks"}
-FOR_BYTES = {"numpy", "scipy", "boto3", "botocore", "obstore", "pymseed", "obspy", "lxml", "earthscope_sdk"}
+FOR_BYTES = {"numpy", "scipy", "boto3", "botocore", "obstore", "pymseed", "obspy", "soundfile", "lxml", "earthscope_sdk"}
 EVERYTHING = None
 
 MAY_IMPORT = {
@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "acquire": (BELOW_ACQUIRE, FOR_BYTES),
     "schema": (TABLES, FOR_BYTES | {"pyarrow"}),
     "steps": (TABLES, FOR_BYTES | {"pyarrow"}),
-    "sinks": (TABLES, FOR_BYTES | {"pyarrow", "pyasdf"}),
+    "sinks": (TABLES, FOR_BYTES | {"pyarrow", "pyasdf", "h5netcdf"}),
     "reader": (TABLES, {"numpy", "obspy", "pyarrow", "xarray"}),
     "mongo": (TABLES, FOR_BYTES | {"pyarrow", "pymongo", "bson", "gridfs"}),  # two that come with pymongo
     "report": (TABLES | {"mongo"}, FOR_BYTES | {"pyarrow", "pymongo", "matplotlib"}),

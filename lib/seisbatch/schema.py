@@ -452,11 +452,108 @@ SEGMENT_MINISEED = Table(
     ),
 )
 
+_PLACE = "null where it stands in the row alone, or there is none"
+
+CLIP = Table(
+    "clip",
+    "a clip of a hydrophone's recording",
+    (
+        Field("id", STRING, "", "NET.STA.LOC.CHA and the time on the clock that it was cut for", nullable=False),
+        *_channel_fields(),
+        Field("clock", TIME, "", "the time on the UTC clock that it was cut for", nullable=False),
+        Field("starttime", TIME, "", "time of the first sample", nullable=False),
+        Field("endtime", TIME, "", "time of the last sample", nullable=False),
+        Field("sampling_rate", DOUBLE, "Hz", "sampling rate", nullable=False),
+        Field("npts", LONG, "", "number of samples", nullable=False),
+        Field("n_padded", LONG, "", "samples of them that were not recorded: zeros", nullable=False),
+        Field("rms", FLOAT, "dB", "level of the samples' root mean square, less their mean; minus infinity of silence"),
+        Field("peak", FLOAT, "dB", "level of the largest magnitude of the samples, less their mean"),
+        Field(
+            "units", STRING, "", "what levels are relative to: 1 uPa, or 1 count where no sensitivity is known", nullable=False
+        ),
+        Field("bottom", FLOAT, "dB", "level per Hz at which the picture's first colour ends"),
+        Field("top", FLOAT, "dB", "level per Hz at which the picture's last colour begins"),
+        Field("gain", DOUBLE, "", "what the samples were multiplied by in the sound"),
+        Field("n_clipped", LONG, "", "samples that did not fit into the sound and were clipped"),
+        Field("s3key", STRING, "", "the object or objects that it comes from, comma separated", nullable=False),
+        Field("sound_format", STRING, "", "wav32, wav16 or flac; null where there is no sound"),
+        Field("sound", BINARY, "", "the sound file; null where it stands elsewhere, or there is none"),
+        Field("sound_file", STRING, "", f"the object under the output that the sound stands in; {_PLACE}"),
+        Field("sound_foff", LONG, "bytes", "offset of the sound there"),
+        Field("sound_nbytes", LONG, "bytes", "length of the sound"),
+        Field("picture", BINARY, "", "the PNG file; null where it stands elsewhere, or there is none"),
+        Field("picture_file", STRING, "", f"the object under the output that the picture stands in; {_PLACE}"),
+        Field("picture_foff", LONG, "bytes", "offset of the picture there"),
+        Field("picture_nbytes", LONG, "bytes", "length of the picture"),
+        Field("parameters_id", STRING, "", "id of the parameters that made it", nullable=False),
+    ),
+)
+
+_LEVEL_UNITS = Field(
+    "units", STRING, "", "what levels are relative to: 1 uPa, or 1 count where no sensitivity is known", nullable=False
+)
+
+PSD = Table(
+    "psd",
+    "a minute of a hydrophone's recording",
+    (
+        *_channel_fields(),
+        Field("starttime", TIME, "", "the minute", nullable=False),
+        Field("sampling_rate", DOUBLE, "Hz", "sampling rate", nullable=False),
+        Field("seconds", DOUBLE, "s", "recorded seconds of the minute", nullable=False),
+        Field("frames", INT, "", "seconds that overlap by half which were averaged over", nullable=False),
+        _LEVEL_UNITS,
+        Field("one_hertz", SAMPLES, "dB", "mean power spectral density in bands of 1 Hz, per Hz, rounded to 1/64 dB"),
+        Field("hybrid_millidecade", SAMPLES, "dB", "mean power spectral density in hybrid millidecades, per Hz"),
+        Field("third_octave", SAMPLES, "dB", "mean power in third octaves (base ten), of the whole band"),
+        Field("parameters_id", STRING, "", "id of the parameters that made it", nullable=False),
+    ),
+)
+
+PSD_DAY = Table(
+    "psd_day",
+    "a set of bands of a hydrophone's channel-day",
+    (
+        *_channel_fields(),
+        Field("date", DATE, "", "UTC day", nullable=False),
+        Field("sampling_rate", DOUBLE, "Hz", "sampling rate", nullable=False),
+        Field("seconds", DOUBLE, "s", "recorded seconds of the day that levels are of", nullable=False),
+        Field("minutes", INT, "", "minutes that percentiles are over", nullable=False),
+        Field("bands", STRING, "", "one_hertz, hybrid_millidecade or third_octave", nullable=False),
+        _LEVEL_UNITS,
+        Field("lower", SAMPLES, "Hz", "lower edges of the bands"),
+        Field("centre", SAMPLES, "Hz", "centres of the bands"),
+        Field("upper", SAMPLES, "Hz", "upper edges of the bands"),
+        Field("mean", SAMPLES, "dB", "level of the day's mean power: per Hz, of third octaves of the whole band"),
+        *(
+            Field(f"p{percent}", SAMPLES, "dB", f"level that the minutes are below for {percent} % of the time")
+            for percent in (1, 5, 10, 25, 50, 75, 90, 95, 99)
+        ),
+        Field("parameters_id", STRING, "", "id of the parameters that made it", nullable=False),
+    ),
+)
+
+RECORDING = Table(
+    "recording",
+    "an object with a hydrophone's recording, or a stretch of time without one",
+    (
+        Field("unit", STRING, "", "the object's key, or the channel and the times between which there is none", nullable=False),
+        *(Field(f.name, f.type, f.unit, f.meaning) for f in _channel_fields()),
+        Field("s3key", STRING, "", "the object's key"),
+        Field("start_ns", LONG, "ns", "when it begins, since 1970, by its name or its records"),
+        Field("size", LONG, "bytes", "size of the object, where known"),
+        Field("version", STRING, "", "text that changes with the object's content, where known"),
+        Field("outcome", STRING, "", "null; where it cannot be read, its outcome"),
+        Field("reason", STRING, "", "null; where it cannot be read, why"),
+    ),
+)
+
 TABLES = {
     table.name: table
     for table in (
         *(INDEX, CHANNEL_DAY, OUTCOMES, FILES, ROW_GROUPS, CCF, STACK),
         *(SOURCE, SITE, CHANNEL, RESPONSE, WF_MINISEED, WF_TIME_SERIES, CEMETERY, EXPORTS, EXPORT_PARTS),
         *(SEGMENT, SEGMENT_MINISEED, SEGMENT_HEADER),
+        *(CLIP, PSD, PSD_DAY, RECORDING),
     )
 }

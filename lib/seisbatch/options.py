@@ -35,6 +35,8 @@ AutoCount = Annotated[Annotated[int, Field(gt=0)] | None, _word_is_none("auto")]
 AutoRate = Annotated[Annotated[float, Field(gt=0)] | None, _word_is_none("auto")]
 NoRate = Annotated[Annotated[float, Field(gt=0)] | None, _word_is_none("none")]
 NoNumbers = Annotated[tuple[float, ...] | None, BeforeValidator(_numbers), _word_is_none("none")]
+AutoNumbers = Annotated[tuple[float, ...] | None, BeforeValidator(_numbers), _word_is_none("auto")]
+Numbers = Annotated[tuple[float, ...], BeforeValidator(_numbers)]
 NoText = Annotated[str | None, _word_is_none("none")]
 AllText = Annotated[str | None, _word_is_none("all")]
 NoLimit = Annotated[float | None, _word_is_none("none")]
@@ -240,6 +242,44 @@ class RemoveResponse(IndexedOptions, RunOptions, SinkOptions):
     plot: Plot
 
 
+class MakeSpectrograms(IndexedOptions, RunOptions):
+    """Options of make_spectrograms."""
+
+    recordings: NoText
+    time_pattern: Annotated[str, Field(min_length=1)]
+    channel: AutoText
+    track: Annotated[int, Field(ge=1)]
+    start: AutoDay
+    days: AutoCount
+    end: AutoDay
+    channels: Annotated[str, Field(min_length=1)]
+    rate: AutoRate
+    clip_s: Positive
+    step_s: Positive
+    gaps: Literal["leave_out", "pad"]
+    sound: Annotated[Literal["wav32", "wav16", "flac"] | None, _word_is_none("none")]
+    gain: Annotated[Literal["peak"] | Positive | None, _word_is_none("auto")]
+    pictures: bool
+    axes: bool
+    preset: Literal["clear", "whaledr"]
+    nfft: AutoCount
+    overlap: Annotated[Annotated[int, Field(ge=0)] | None, _word_is_none("auto")]
+    window: Annotated[str, Field(min_length=1)]
+    frequencies: AutoNumbers
+    shades: Numbers
+    decibels: NoNumbers
+    every_frame: bool
+    pooling: Literal["nearest", "mean"]
+    colours: Literal["viridis", "magma", "cividis", "grey"]
+    size: Annotated[str, Field(pattern=r"^[1-9]\d{0,4}x[1-9]\d{0,4}$")]
+    bands: NoText
+    sensitivity: AutoText
+    counts_per_volt: NoRate
+    write: Annotated[str, Field(min_length=1)]
+    unit_minutes: AutoCount
+    sync: NoText
+
+
 class ExportWaveforms(OutputOptions, SmallRunOptions):
     """Options of export_waveforms."""
 
@@ -286,6 +326,7 @@ JOBS: dict[str, type[Options]] = {
     "extract_events": ExtractEvents,
     "export_waveforms": ExportWaveforms,
     "load_mongo": LoadMongo,
+    "make_spectrograms": MakeSpectrograms,
 }
 
 NOT_PARAMETERS = frozenset(

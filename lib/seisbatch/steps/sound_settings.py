@@ -40,13 +40,14 @@ LongTermPicture = Callable[..., bytes]
 class PictureSettings:
     """How clips are drawn; what is None follows from the sampling rate.
 
-    ``nfft``: 56 ms to the nearest power of two; ``overlap``: such that there is a frame a pixel, half a frame at least;
+    ``nfft``: 56 ms to the nearest power of two; ``overlap``: that share of it, or such that there is a frame a pixel;
     ``low`` and ``high`` [Hz]: 0 and the Nyquist frequency. The rest is of :class:`~seisbatch.process.spectrogram.Frames` and
     :class:`~seisbatch.process.picture.Look`. ``labelled`` draws with axes, for people.
     """
 
     nfft: int | None = None
     overlap: int | None = None
+    overlap_share: float | None = None
     window: str = "hann"
     width: int = 512
     height: int = 512
@@ -62,8 +63,12 @@ class PictureSettings:
     def of(self, rate: float, n_samples: int) -> tuple[Frames, Look]:
         """How a clip of ``n_samples`` at ``rate`` [Hz] is drawn; ValueError, naming the option, where that cannot be."""
         nfft = whaledr_frames(rate).nfft if self.nfft is None else self.nfft
-        step = max(1, min(n_samples // self.width, nfft // 2))
-        frames = Frames(nfft, nfft - step if self.overlap is None else self.overlap, self.window)
+        overlap = self.overlap
+        if overlap is None and self.overlap_share is not None:
+            overlap = int(nfft * self.overlap_share)
+        elif overlap is None:
+            overlap = nfft - max(1, min(n_samples // self.width, nfft // 2))
+        frames = Frames(nfft, overlap, self.window)
         low = 0.0 if self.low is None else self.low
         high = rate / 2 if self.high is None else self.high
         look = Look(

@@ -53,7 +53,10 @@ class Opened(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """An object as a listing has it: key, size, version, and when it was written [s since 1970]."""
+    """An object as a listing has it: key, size, version, and when it was written [s since 1970].
+
+    Where a listing does not tell them, the size is -1, the version empty and the time 0.
+    """
 
     key: str
     size: int

@@ -29,6 +29,8 @@ from seisbatch.outcome import Corrupt, Denied, Missing, RunError, UnitError, is_
 __all__ = ["NoSuchBucket", "Part", "Replaced", "Store", "StoreSettings", "check_key", "open_store"]
 
 KEY_BYTES = 1024
+LISTERS = 16
+"""Objects that are asked for their size at a time."""
 IDLE_SECONDS = 2.0
 """An answer waits this long for room; then its connection is given up and the object asked for again."""
 
@@ -142,10 +144,29 @@ class Store:
 
     def list_versions(self, prefix: str) -> Iterator[Listed]:
         """The objects, and their versions as :meth:`version` has them, under a prefix that ends a folder's name, sorted."""
+        found = self.list_known(prefix)
+        if any(item.size < 0 for item in found):
+            with ThreadPoolExecutor(LISTERS, thread_name_prefix="head") as pool:
+                yield from (item for item in pool.map(self._asked, found) if item is not None)
+        else:
+            yield from found
+
+    def list_known(self, prefix: str) -> Sequence[Listed]:
+        """The objects under a prefix, sorted, as the place's own listing has them, which may not tell sizes and versions."""
         folder = prefix.rstrip("/")
         with self._errors(check_key(folder) if folder else prefix):
-            found = sorted(self._backend.list(folder))
-        yield from found
+            return sorted(self._backend.list(folder))
+
+    def _asked(self, item: Listed) -> Listed | None:
+        """An object with its size and version, which are asked for if need be; None where it is gone by now."""
+        try:
+            with self._errors(check_key(item.key)):
+                if item.size >= 0:
+                    return item
+                size, version = self._backend.head(item.key)
+                return item._replace(size=size, version=version)
+        except Missing:
+            return None
 
     def folders(self, prefix: str) -> Sequence[str]:
         """Names of the folders right under a prefix that ends a folder's name (``""`` is the root), sorted."""

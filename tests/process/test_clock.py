@@ -48,7 +48,7 @@ def test_files_of_any_boundaries_give_the_clips_of_the_whole_signal(seed):
     rng = np.random.default_rng(seed)
     rate = float(rng.choice([200.0, 64_000 / 3, 48_000.0, 64_000.0]))
     n_all = round(rate * 3.6)
-    phase = rng.uniform(0.1, 0.9)  # of a sample, so that no sample is at the clock's edge
+    phase = rng.uniform(0.1, 0.25)  # of a sample: at no clock, nor a third of a sample on, is a sample at its edge
     whole = of(noise(n_all, seed), DAY_NS + round(phase * SECOND / rate), rate)
     length, step = rng.choice([0.25, 0.1, 0.5]), rng.choice([0.25, 0.1, 0.5])
     bounds = np.sort(rng.choice(np.arange(1, n_all), 25, replace=False))
@@ -87,7 +87,8 @@ def test_the_first_clip_may_begin_nearly_a_sample_after_the_clock():
     clip = whole_clip(window, rate, 32_000)
     assert (clip.start_ns, flaw(window, rate, 32_000)) == (DAY_NS + 15_000, "")
     np.testing.assert_array_equal(clip.samples, whole.samples[:32_000])
-    assert whole_clip(replace(window, clock_ns=DAY_NS - 1000), rate, 32_000) is None
+    assert whole_clip(replace(window, clock_ns=DAY_NS - 1000), rate, 32_000) is not None  # as true as the tag is
+    assert whole_clip(replace(window, clock_ns=DAY_NS - 3000), rate, 32_000) is None
 
 
 @pytest.mark.parametrize("rate", [64_000.01, 63_999.99, 64_000.5, 63_999.5])
@@ -139,6 +140,14 @@ def test_a_clip_is_padded_on_the_grid_of_the_samples_there_are():
     expected[160:180] = 0
     np.testing.assert_array_equal(clip.samples, expected)
     assert (clip.start_ns - DAY_NS, n_padded) == (round(0.3 * SECOND / RATE), 180)
+
+
+def test_samples_that_are_on_the_clock_stay_on_it_after_a_gap():
+    whole = of(noise(1200))
+    [_, window, _] = windows_of([part(whole, 0, 300), part(whole, 500, 1200)], 0, 6, 2, 2)
+    clip, n_padded = padded_clip(window, RATE, 400)
+    np.testing.assert_array_equal(clip.samples, [0] * 100 + list(whole.samples[500:800]))
+    assert (clip.start_ns, n_padded) == (DAY_NS + 2 * SECOND, 100)
 
 
 def test_where_nothing_was_recorded_there_is_no_clip():

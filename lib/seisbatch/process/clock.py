@@ -27,8 +27,6 @@ TAG_NS = 1_000
 64 kHz have files that begin one sample after the clock, at 15.625 microseconds, and say 15."""
 BEYOND_SAMPLES = 2
 """Samples that a window has beyond its end: its first may come nearly a sample after the clock, and the rest follow it."""
-ROUNDING = 1e-3
-"""Share of a sample that times in whole nanoseconds and their arithmetic may miss."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,8 +219,9 @@ def _placed(window: ClockWindow, n_samples: int) -> list[tuple[int, Samples]]:
 
 
 def _samples_before(clock_ns: int, piece: Segment) -> int:
-    """Whole samples that are missing between the clock and the first of a piece."""
-    return max(0, math.floor(_samples_after(clock_ns, piece) + ROUNDING))
+    """Whole samples that are missing between the clock and the first of a piece: none where it is within one of the clock."""
+    late, edge = _samples_after(clock_ns, piece), edge_of(piece.rate)
+    return 0 if late <= 1 + edge else math.floor(late + edge)
 
 
 def _is_of_rate(piece: Segment, rate: float) -> bool:

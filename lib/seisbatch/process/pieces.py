@@ -20,10 +20,13 @@ def cut(segments: Sequence[Segment], start_ns: int, end_ns: int) -> list[Segment
     return sorted(pieces, key=lambda piece: piece.start_ns)
 
 
-def numbers_inside(segment: Segment, start_ns: int, end_ns: int) -> tuple[int, int]:
-    """The first sample of a segment in ``[start_ns, end_ns)`` and the one after the last; not below it where there is none."""
+def numbers_inside(segment: Segment, start_ns: int, end_ns: int, edge: float = EDGE) -> tuple[int, int]:
+    """The first sample of a segment in ``[start_ns, end_ns)`` and the one after the last; not below it where there is none.
+
+    ``edge`` is the share of a sample by which its time may be before an instant and still be the instant's.
+    """
     first, stop = (
-        int(np.ceil((instant - segment.start_ns) * segment.rate / SECOND_NS - EDGE)) for instant in (start_ns, end_ns)
+        int(np.ceil((instant - segment.start_ns) * segment.rate / SECOND_NS - edge)) for instant in (start_ns, end_ns)
     )
     return max(0, first), min(len(segment.samples), stop)
 
@@ -49,6 +52,40 @@ def join(pieces: Sequence[Segment]) -> list[Segment]:
         else:
             joined.append(piece)
     return joined
+
+
+def join_disjoint(pieces: Sequence[Segment]) -> list[Segment]:
+    """Pieces in order that do not overlap, joined where nothing is between them; takes time linear in their samples.
+
+    The next begins within half a sample of the time that the one before it tells, and all of what is joined drifts from the
+    time that its first sample and its rate tell by no more than :data:`MAX_RATE_DEVIATION`. A piece that is joined to
+    nothing is handed on without a copy.
+    """
+    runs: list[list[Segment]] = []
+    n_samples = 0
+    for piece in pieces:
+        if runs and _follows(runs[-1], n_samples, piece):
+            runs[-1].append(piece)
+            n_samples += len(piece.samples)
+        else:
+            runs.append([piece])
+            n_samples = len(piece.samples)
+    return [
+        run[0] if len(run) == 1 else Segment(run[0].start_ns, run[0].rate, np.concatenate([piece.samples for piece in run]))
+        for run in runs
+    ]
+
+
+def _follows(run: Sequence[Segment], n_samples: int, piece: Segment) -> bool:
+    """Whether a piece is the next of pieces that hold ``n_samples`` together."""
+    first, last = run[0], run[-1]
+    sample_ns = SECOND_NS / last.rate
+    drift_ns = abs(piece.start_ns - first.start_ns - n_samples / first.rate * SECOND_NS)
+    return (
+        _is_one_rate(last, piece)
+        and abs(piece.start_ns - last.end_ns) <= sample_ns / 2
+        and drift_ns <= sample_ns / 2 + MAX_RATE_DEVIATION * (piece.start_ns - first.start_ns)
+    )
 
 
 def _is_one_rate(one: Segment, other: Segment) -> bool:

@@ -115,7 +115,7 @@ def assemble(segments: Sequence[Segment], day_ns: int, *, max_fill: float) -> Ch
         if segment.samples.dtype.kind == "f" and not np.isfinite(segment.samples).all():
             raise DataError("samples that are not finite numbers")
     kept.sort(key=lambda segment: (segment.start_ns, -len(segment.samples)))
-    disjoint = _without_overlaps(kept, rate, counts)
+    disjoint = without_overlaps(kept, rate, counts)
     if not disjoint:
         raise NoSamples("every sample is in conflict with another copy")
     runs = [_run(parts, rate, counts) for parts in _parts_of_runs(disjoint, rate, max_fill)]
@@ -146,8 +146,8 @@ def _in_day(segment: Segment, day_ns: int) -> Segment | None:
     return segment.part(first, stop) if stop > first else None
 
 
-def _without_overlaps(segments: Sequence[Segment], rate: float, counts: Counts) -> list[Segment]:
-    """Disjoint segments of ones sorted by start."""
+def without_overlaps(segments: Sequence[Segment], rate: float, counts: Counts) -> list[Segment]:
+    """Disjoint segments of ones sorted by start, without a copy: overlaps end as :func:`assemble` says, and are counted."""
     half_ns = SECOND_NS / rate / 2
     tie = itertools.count()
 

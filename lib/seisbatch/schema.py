@@ -398,7 +398,7 @@ EXPORT_PARTS = Table(
 
 CEMETERY = Table(
     "cemetery",
-    "a window of a channel that there is nothing of, or a segment that cannot be exported",
+    "a window of a channel that there is nothing of, a segment that cannot be exported, or a clip that is left out",
     (
         Field("unit", STRING, "", "the unit's id: NET.STA.LOC.CHA/WINDOW", nullable=False),
         *_channel_fields(),
@@ -466,13 +466,26 @@ CLIP = Table(
         Field("sampling_rate", DOUBLE, "Hz", "sampling rate", nullable=False),
         Field("npts", LONG, "", "number of samples", nullable=False),
         Field("n_padded", LONG, "", "samples of them that were not recorded: zeros", nullable=False),
-        Field("rms", FLOAT, "dB", "level of the samples' root mean square, less their mean; minus infinity of silence"),
-        Field("peak", FLOAT, "dB", "level of the largest magnitude of the samples, less their mean"),
         Field(
-            "units", STRING, "", "what levels are relative to: 1 uPa, or 1 count where no sensitivity is known", nullable=False
+            *("rms", FLOAT, "dB"),
+            "level of the recorded samples' root mean square, less their mean; minus infinity of silence; where the "
+            "sensitivity is a curve, of the frequencies alone that it knows, by the power spectrum in 1 Hz",
+        ),
+        Field(
+            *("peak", FLOAT, "dB"),
+            "level of the largest magnitude of the recorded samples, less their mean; null where the sensitivity is a curve",
+        ),
+        Field(
+            *("units", STRING, ""),
+            "what rms and peak are relative to: 1 uPa, or 1 count where no sensitivity is known",
+            nullable=False,
         ),
         Field("bottom", FLOAT, "dB", "level per Hz at which the picture's first colour ends"),
         Field("top", FLOAT, "dB", "level per Hz at which the picture's last colour begins"),
+        Field(
+            *("picture_units", STRING, ""),
+            "what bottom and top are relative to: 1 uPa, or 1 count where no sensitivity is known or it is a curve",
+        ),
         Field("gain", DOUBLE, "", "what the samples were multiplied by in the sound"),
         Field("n_clipped", LONG, "", "samples that did not fit into the sound and were clipped"),
         Field("s3key", STRING, "", "the object or objects that it comes from, comma separated", nullable=False),

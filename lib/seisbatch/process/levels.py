@@ -60,6 +60,11 @@ class Calibration:
         decibels = np.asarray(sensitivity, np.float64) + 20 * np.log10(counts_per_volt)
         return cls(decibels, None if frequencies is None else np.asarray(frequencies, np.float64))
 
+    @property
+    def flat(self) -> float | None:
+        """The sensitivity [dB re 1 count per uPa] where it is one number; None where it is a curve."""
+        return None if self.frequencies is not None else float(np.asarray(self.decibels).item())
+
     def at(self, frequencies: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The sensitivity [dB re 1 count per uPa] at frequencies [Hz], NaN outside of a curve."""
         if self.frequencies is None:

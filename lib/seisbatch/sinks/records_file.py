@@ -51,5 +51,5 @@ def space_for(folder: str | Path) -> Iterator[None]:
         yield
     except OSError as error:
         if is_out_of_space(error):
-            raise RunError(f"no space left in {folder} for records of miniSEED: {error}") from error
+            raise RunError(f"no space left in {folder}: {error}") from error
         raise

@@ -7,8 +7,10 @@ the objects that it names beside its tables too.
 from __future__ import annotations
 
 import datetime as dt
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +33,8 @@ WAVEFORMS = "waveforms"
 """Folder of objects under an archive's own keys."""
 IN_FLIGHT = 32
 """Objects that are looked for at a time."""
+PUTS_IN_FLIGHT = 16
+"""Objects that are put at a time: their bytes are held until they are."""
 
 OutcomeRow = dict[str, Any]
 Batch = Mapping[str, Any]
@@ -136,6 +140,9 @@ class BatchFiles:
         self._format = format
         self._records: RecordsFile | None = None
         self._objects: dict[str, int] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        self._puts: deque[Future[None]] = deque()
+        self._clean_up = ExitStack()
         self._files: dict[str, TableFile] = {}
         self._held: dict[str, list[Mapping[str, Any]]] = {}
         self._n_held = 0
@@ -144,10 +151,17 @@ class BatchFiles:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if self._pool:  # a put that is under way ends before the batch does: another try may put the same object
+            self._pool.shutdown(wait=True, cancel_futures=True)
         for file in self._files.values():
             file.__exit__(kind, error, traceback)
         if self._records:
             self._records.__exit__(kind, error, traceback)
+        self._clean_up.close()
+
+    def when_left(self, clean_up: Callable[[], object]) -> None:
+        """Call this when the batch is left, with a commit or without."""
+        self._clean_up.callback(clean_up)
 
     def add(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add rows to a table."""
@@ -173,6 +187,21 @@ class BatchFiles:
         self._objects[key] = data.stat().st_size if isinstance(data, Path) else len(data)
         return self._objects[key]
 
+    def put_soon(self, key: str, data: bytes) -> None:
+        """Put an object that the batch is not whole without, beside others: many small ones one by one are many round trips.
+
+        What a put ends with is raised by a later one, or by :meth:`commit`, which waits for all.
+        """
+        self._pool = self._pool or ThreadPoolExecutor(PUTS_IN_FLIGHT, thread_name_prefix="put")
+        while len(self._puts) >= PUTS_IN_FLIGHT:
+            self._puts.popleft().result()
+        self._objects[key] = len(data)
+        self._puts.append(self._pool.submit(self._out.put, key, data))
+
+    def remove(self, key: str) -> None:
+        """Remove an object that an earlier try may have left, and that is none of the batch's now."""
+        self._out.delete([key])
+
     def _flush(self) -> None:
         for table in self._tables:
             if rows := self._held.pop(table.name, []):
@@ -187,6 +216,8 @@ class BatchFiles:
     def commit(self, units: Sequence[OutcomeRow], inputs: Sequence[str]) -> list[OutcomeRow]:
         """Put the files; the outcomes of the batch's units and of the batch itself."""
         self._flush()
+        while self._puts:
+            self._puts.popleft().result()
         if self._records:
             self.put(miniseed_key(self._name), self._records.finish())
         elif self._format != "parquet":  # what an earlier try left

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy import signal
 from seisbatch.process.bands import band_powers, hybrid_millidecade_bands, one_hertz_bands, third_octave_bands
-from seisbatch.process.levels import Calibration, band_levels, level_percentiles, mean_density, second_densities
+from seisbatch.process.levels import (
+    Calibration,
+    band_levels,
+    level_percentiles,
+    mean_density,
+    mean_levels,
+    second_densities,
+)
 from seisbatch.process.segments import DataError
 
 RATE = 64_000.0
@@ -197,6 +204,42 @@ def test_percentiles_are_levels_below_which_a_share_is():
     levels[:51, 0] = np.nan  # 100 down to 50
     levels[0, 1] = -np.inf  # 300
     np.testing.assert_allclose(level_percentiles(levels, [0, 100])[:, :2], [[0, 200], [49, 299]])
+
+
+def made_levels() -> np.ndarray:
+    """Of 300 bands at 77 times, with silence, unknown bands, and a band without any."""
+    rng = np.random.default_rng(0)
+    levels = (60 + 20 * rng.standard_normal((77, 300))).astype(np.float32)
+    levels[rng.random(levels.shape) < 0.1] = np.nan
+    levels[rng.random(levels.shape) < 0.1] = -np.inf
+    levels[:, 7] = np.nan
+    return levels
+
+
+def test_percentiles_are_numpys():
+    levels = made_levels()
+    percents = (1, 5, 10, 25, 50, 75, 90, 95, 99)
+    found = level_percentiles(levels, percents)
+    counted = np.where(np.isfinite(levels), levels, np.nan).astype(np.float64)
+    known = np.arange(300) != 7
+    np.testing.assert_allclose(found[:, known], np.nanpercentile(counted[:, known], percents, axis=0), atol=1e-4)
+    assert np.isnan(found[:, 7]).all()
+
+
+@pytest.mark.parametrize("offset", [0.0, -400.0, 900.0])
+def test_the_mean_is_of_powers_weighted(offset):
+    """Of floating-point samples, whose powers may not fit into float32, too."""
+    levels = made_levels()
+    levels[:, 8] = -np.inf
+    weights = np.random.default_rng(1).integers(1, 120, 77)
+    found = mean_levels(levels + np.float32(offset), weights)
+    counted = ~np.isnan(levels)
+    powers = np.where(counted, 10 ** (levels.astype(np.float64) / 10), 0)
+    known = ~np.isin(np.arange(300), (7, 8))
+    expected = 10 * np.log10((weights @ powers)[known] / (weights @ counted)[known])
+    np.testing.assert_allclose(found[known] - offset, expected, atol=1e-3)
+    assert np.isnan(found[7])
+    assert found[8] == -np.inf
 
 
 def test_silence_has_no_level():

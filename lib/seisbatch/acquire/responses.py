@@ -23,6 +23,8 @@ from seisbatch.process.response import ResponseCurve
 
 UNITS = {"disp": 0, "vel": 1, "acc": 2}
 """What a response can be to, and how many times displacement is differentiated for it."""
+PRESSURE = "pressure"
+"""What a hydrophone's response is to [Pa]."""
 BEYOND_NYQUIST = 1.0005
 """Curves end at this multiple of the Nyquist frequency: a recorder's rate may be a little above the nominal one."""
 RATE_DIFFERENCE = 0.01
@@ -32,6 +34,8 @@ PROPORTIONAL = 1e-12
 
 _MOTION = re.compile(r"(N|U|C|M|)M(/S(\*\*2)?)?")
 _PER_METRE = {"N": 1e9, "U": 1e6, "M": 1e3, "C": 1e2, "": 1.0}
+_PRESSURE = re.compile(r"(U|H|K|)PA")
+_PER_PASCAL = {"U": 1e6, "H": 1e-2, "K": 1e-3, "": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +52,11 @@ class ResponseEpoch:
     _curves: dict[tuple[str, str], ResponseCurve | UnitError] = field(default_factory=dict, repr=False)
 
     def curve(self, units: str, rate: float) -> ResponseCurve:
-        """The response to ``disp`` [m], ``vel`` [m/s] or ``acc`` [m/s**2] of samples at a rate [Hz], all stages, by evalresp.
+        """The response of samples at a rate [Hz], all stages, by evalresp, to ``disp`` [m], ``vel`` [m/s] or ``acc`` [m/s**2],
+        or, of a hydrophone, to :data:`PRESSURE` [Pa].
 
         It is evaluated once for each units and rate, to four digits. Raises Rejected, with the channel and, where it is one
-        stage's, the number of the stage, where the metadata give no response to ground motion.
+        stage's, the number of the stage, where the metadata give no response to that.
         """
         key = units, f"{rate:.4g}"
         if key not in self._curves:
@@ -65,20 +70,40 @@ class ResponseEpoch:
             raise type(found)(str(found))
         return found
 
+    def pressure_gain(self) -> float | None:
+        """Counts per Pa where the document gives an overall sensitivity alone; None where it has stages.
+
+        Raises Rejected, with the channel, where it gives none, or not to pressure.
+        """
+        response = self.response
+        if response is None or response.response_stages or response.instrument_polynomial:
+            return None
+        sensitivity = response.instrument_sensitivity
+        if not sensitivity:
+            raise self._rejected("its response has neither stages nor an overall sensitivity")
+        self._check_sensitivity()
+        if not sensitivity.input_units:
+            raise self._rejected("no input units are given")
+        match = _PRESSURE.fullmatch(_plain_unit(sensitivity.input_units))
+        if match is None:
+            raise self._rejected(f"its input, {sensitivity.input_units[:40]}, is no pressure")
+        return abs(float(sensitivity.value)) * _PER_PASCAL[match[1]]
+
     def _evaluated(self, units: str, rate: float) -> ResponseCurve:
         self._check_stages()
         self._check_rate(rate)
         highest = rate / 2 * BEYOND_NYQUIST
-        order, per_metre = self._input()
+        order, per_unit = self._input(units)
+        output = "DISP" if units == PRESSURE else units.upper()  # to evalresp pressure is as displacement: taken as it is
         response = _with_plain_units(self.response, order)
 
         def evaluate(frequencies: Frequencies, last_stage: int | None = None) -> Values:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of what was checked above
                 values: Values = response.get_evalresp_response_for_frequencies(
-                    frequencies, output=units.upper(), end_stage=last_stage, hide_sensitivity_mismatch_warning=True
+                    frequencies, output=output, end_stage=last_stage, hide_sensitivity_mismatch_warning=True
                 )
-            return per_metre * values
+            return per_unit * values
 
         probe = np.geomspace(highest * 1e-5, highest, 50)
         problem = _problem(evaluate, probe)
@@ -87,19 +112,24 @@ class ResponseEpoch:
             numbers = sorted(stage.stage_sequence_number for stage in response.response_stages)
             guilty = next((number for number in numbers if _problem(functools.partial(evaluate, last_stage=number), probe)), 0)
             raise self._rejected(problem, guilty or numbers[-1])
-        curve = sampled_curve(evaluate, highest, UNITS[units] - order)
+        curve = sampled_curve(evaluate, highest, UNITS.get(units, 0) - order)
         if not np.isfinite(curve.values).all():
             raise self._rejected("the response is not finite at every frequency")
         at_zero = complex(evaluate(np.array([0.0, highest]))[0])
         return ResponseCurve(curve.frequencies, curve.values, at_zero if np.isfinite(at_zero) else 0j)
 
-    def _input(self) -> tuple[int, float]:
-        """What the first stage takes: how often differentiated, and how many of its units are one of metres."""
+    def _input(self, units: str) -> tuple[int, float]:
+        """What the first stage takes: how often differentiated, and how many of its units are one of metres, or of pascals."""
         stages, sensitivity = self.response.response_stages, self.response.instrument_sensitivity
         first = min(stages, key=lambda stage: stage.stage_sequence_number)
         unit = first.input_units or (sensitivity.input_units if sensitivity else None)
         if not unit:
             raise self._rejected("no input units are given", first.stage_sequence_number)
+        if units == PRESSURE:
+            match = _PRESSURE.fullmatch(_plain_unit(unit))
+            if match is None:
+                raise self._rejected(f"its input, {unit[:40]}, is no pressure", first.stage_sequence_number)
+            return 0, _PER_PASCAL[match[1]]
         match = _MOTION.fullmatch(_plain_unit(unit))
         if match is None:
             raise self._rejected(f"its input, {unit[:40]}, is no ground motion", first.stage_sequence_number)
@@ -136,7 +166,10 @@ class ResponseEpoch:
             if given and taken and _plain_unit(given) != _plain_unit(taken):
                 message = f"it takes {taken[:40]}, and stage {before.stage_sequence_number} gives {given[:40]}"
                 raise self._rejected(message, stage.stage_sequence_number)
-        sensitivity = response.instrument_sensitivity
+        self._check_sensitivity()
+
+    def _check_sensitivity(self) -> None:
+        sensitivity = self.response.instrument_sensitivity
         if sensitivity and (not sensitivity.value or not math.isfinite(sensitivity.value)):
             raise self._rejected(f"its overall sensitivity is {sensitivity.value}")
 

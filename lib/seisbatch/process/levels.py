@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ import numpy.typing as npt
 from seisbatch.process.bands import Bands, Real, band_powers
 from seisbatch.process.segments import DataError, Samples
 from seisbatch.process.spectrogram import Frames, frame_powers
+
+BANDS_AT_A_TIME = 256
+"""Whose levels over time are held in order at once: a day of minutes of them is 1.5 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,14 +108,28 @@ def mean_density(samples: Samples, rate: float) -> npt.NDArray[np.float64]:
 
     Raises DataError where there is less than a second, or samples are no finite numbers.
     """
+    total, n_frames = density_sum(samples, rate)
+    if n_frames < second_frames(rate).number(len(samples)) or not np.isfinite(total).all():
+        raise DataError("samples that are no finite numbers, or too large for a spectrum")
+    return total / n_frames
+
+
+def density_sum(samples: Samples, rate: float) -> tuple[npt.NDArray[np.float64], int]:
+    """The sum of :func:`second_densities`, float64, shape (n_bins,), and how many seconds, overlapping by half, it is of.
+
+    Seconds in which a sample is no finite number are left out: there may be none left.
+
+    Raises DataError where there is less than a second.
+    """
     frames = second_frames(rate)
     starts = np.arange(frames.number(len(samples))) * frames.step
+    if samples.dtype.kind == "f":
+        bad = np.flatnonzero(~np.isfinite(samples))
+        starts = starts[np.searchsorted(bad, starts) == np.searchsorted(bad, starts + frames.nfft)]
     total = np.zeros(frames.nfft // 2 + 1)
     for _, power in frame_powers(samples, starts, rate, frames):
         total += power.sum(axis=0, dtype=np.float64)
-    if not np.isfinite(total).all():
-        raise DataError("samples that are no finite numbers, or too large for a spectrum")
-    return total / len(starts)
+    return total, len(starts)
 
 
 def band_levels(
@@ -141,9 +159,38 @@ def level_percentiles(levels: Real, percents: Sequence[float]) -> npt.NDArray[np
     the level that is exceeded for 100 - P % of the time). Levels that are no finite numbers, such as silence, are not counted;
     NaN where none is left.
     """
-    counted = np.where(np.isfinite(levels), levels, np.nan)
     found = np.full((len(percents), levels.shape[1]), np.nan, np.float32)
-    some = ~np.isnan(counted).all(axis=0)
-    if some.any():
-        found[:, some] = np.nanpercentile(counted[:, some], percents, axis=0)
+    for first in range(0, levels.shape[1], BANDS_AT_A_TIME):
+        ordered = np.ascontiguousarray(levels[:, first : first + BANDS_AT_A_TIME].T, np.float32)
+        ordered[~np.isfinite(ordered)] = np.nan
+        ordered.sort(axis=1)  # what is not a number comes last
+        number = np.isfinite(ordered).sum(axis=1)
+        some = np.flatnonzero(number)
+        position = np.asarray(percents, np.float64)[:, None] / 100 * (number[some] - 1)
+        below = np.floor(position).astype(np.intp)
+        low, high = ordered[some, below], ordered[some, np.minimum(below + 1, number[some] - 1)]
+        found[:, first + some] = low + (position - below) * (high - low)
+    return found
+
+
+def mean_levels(levels: Real, weights: Real) -> npt.NDArray[np.float32]:
+    """Levels of the mean power over time: float32, shape (n_bands,), of levels [dB], shape (n_times, n_bands).
+
+    ``weights``: of the times, shape (n_times,), such as the seconds that each is a mean of. Levels that are NaN, where the
+    sensitivity is not known, are not counted; minus infinity is no power. NaN where none is left.
+    """
+    found = np.full(levels.shape[1], np.nan, np.float32)
+    weights = weights.astype(np.float64)
+    for first in range(0, levels.shape[1], BANDS_AT_A_TIME):
+        chosen = np.ascontiguousarray(levels[:, first : first + BANDS_AT_A_TIME].T, np.float32)
+        unknown = np.isnan(chosen)
+        chosen[unknown] = -np.inf
+        largest = chosen.max(axis=1, initial=-np.inf, keepdims=True)
+        largest[~np.isfinite(largest)] = 0
+        chosen -= largest  # powers of up to one, whatever the unit
+        chosen *= np.float32(math.log(10) / 10)
+        counted = (~unknown).astype(np.float64) @ weights
+        with np.errstate(divide="ignore", invalid="ignore"):
+            means = np.exp(chosen, out=chosen) @ weights / counted
+            found[first : first + len(means)] = largest[:, 0] + 10 * np.log10(means)
     return found

@@ -5,10 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-import os
-import shutil
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +22,7 @@ from seisbatch.sample.faults import FAULTS, NOT_MINISEED, Fault, Recording, faul
 from seisbatch.sample.field import PARAMETERS, Real, recordings
 from seisbatch.sample.network import DAYS, NETWORK, RECORDERS, STATIONS, Recorder
 from seisbatch.sample.stationxml import station_xml
+from seisbatch.sample.whole import tell, write_whole
 from seisbatch.times import DAY_SECONDS, SECOND_NS, day_of_year, day_start_ns, from_datetime
 
 VERSION = 1
@@ -42,21 +39,7 @@ def write_sample_archive(folder: Path, *, quiet: bool = False) -> bool:
     written.
     Raises RunError where the folder holds something else.
     """
-    if _is_there(folder):
-        return False
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=".sample-archive-", dir=folder.parent))
-    try:
-        _write(unfinished, quiet)
-        unfinished.chmod(0o755)
-        try:
-            os.rename(unfinished, folder)
-        except OSError:
-            if not _is_there(folder):
-                raise
-        return True
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    return write_whole(folder, _is_there, lambda unfinished: _write(unfinished, quiet))
 
 
 def _is_there(folder: Path) -> bool:
@@ -75,7 +58,7 @@ def _write(root: Path, quiet: bool) -> None:
     events: dict[str, list[bytes]] = {event.event_id: [] for event in EVENTS}
     for number, (recorder, counts) in enumerate(recordings(RECORDERS)):
         if not quiet:
-            _tell(f"writing the sample archive: channel {number + 1} of {len(RECORDERS)}")
+            tell(f"writing the sample archive: channel {number + 1} of {len(RECORDERS)}")
         samples = _with_gain_change(recorder, counts)
         for date in recorder.days:
             data = _day_file(recorder, samples, date)
@@ -91,14 +74,7 @@ def _write(root: Path, quiet: bool) -> None:
     _write_catalogue(root, events)
     _put(root, PARAMETERS_FILE, json.dumps(_parameters(), indent=2).encode() + b"\n")
     if not quiet:
-        _tell("the sample archive is written", end="\n")
-
-
-def _tell(line: str, end: str = "") -> None:
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{line}", end=end, file=sys.stderr, flush=True)
-    elif end:
-        print(line, file=sys.stderr, flush=True)
+        tell("the sample archive is written", end="\n")
 
 
 def _put(root: Path, key: str, data: bytes) -> None:

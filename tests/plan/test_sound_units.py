@@ -54,7 +54,9 @@ def test_every_recording_is_the_own_of_one_unit_with_its_neighbours(spark):
 
 
 def test_recordings_that_begin_between_units_reach_into_the_next(spark):
-    units = units_of(spark, recordings(spark, [-1.5, 18.5, 38.5], size=160_000_000), spacing=Spacing(20 * MINUTE_NS, 160_000_000))
+    units = units_of(
+        spark, recordings(spark, [-1.5, 18.5, 38.5], size=160_000_000), spacing=Spacing(20 * MINUTE_NS, 160_000_000)
+    )
     first = units[0]
     assert first["name"].endswith("T0000")
     assert first["before"]["s3key"] == f"{NAME}--01.5.mseed"

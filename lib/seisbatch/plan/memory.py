@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seisbatch.config import OptionError
@@ -11,6 +12,7 @@ from seisbatch.process.response import INVERSE_BYTES, Removal
 from seisbatch.sinks.parquet import ROW_GROUP_BYTES
 from seisbatch.steps import correlate
 from seisbatch.steps.sides import SLAB_BYTES
+from seisbatch.steps.sound_settings import ONE_HERTZ
 from seisbatch.steps.spectra import ahead_bytes
 
 PROCESS_BYTES = 300_000_000
@@ -22,6 +24,12 @@ GRID_BYTES, GRID_BYTES_RMA = 35, 55
 MOTION_BYTES = {("float32", True): 50, ("float32", False): 60, ("float64", True): 90, ("float64", False): 110}
 """A sample while a channel-day becomes ground motion, as measured, by precision and whether ``pre_filt`` keeps the padding
 short: the object, int32, padded samples, spectrum, inverse, records, and their way into a table."""
+SOUND_BYTES = 8
+"""A sample of a hydrophone's recording: int32, and what of it is copied where files meet."""
+CLIP_BYTES = 60
+"""A sample of a clip while it is drawn and encoded."""
+DAY_MINUTES, LEVEL_COPIES = 1440, 2.5
+"""Levels of a day: as read, in order, and a few bands sorted."""
 LARGEST_TILE = 128
 COMPLEX_BYTES = 8
 
@@ -86,3 +94,11 @@ def motion_bytes(samples_a_day: float, removal: Removal, memory: int) -> int:
     """Peak memory of a worker that makes ground motion: one channel-day, kept inverses, and what is fetched ahead."""
     a_sample = MOTION_BYTES[removal.precision, removal.pre_filt is not None]
     return int(PROCESS_BYTES + samples_a_day * a_sample + INVERSE_BYTES + ahead_bytes(memory))
+
+
+def sound_bytes(n_samples: float, n_bytes: int, clip_samples: float, rate: float, band_sets: Sequence[str], memory: int) -> int:
+    """Peak memory of a worker that makes clips and levels: one recording, what is fetched ahead; then a day's minutes."""
+    of_unit = n_bytes + SOUND_BYTES * n_samples + CLIP_BYTES * clip_samples + 2 * ROW_GROUP_BYTES
+    n_levels = (rate / 2 if ONE_HERTZ in band_sets else 0.0) + (3_000 if band_sets else 0)
+    of_day = DAY_MINUTES * n_levels * LEVEL_COPIES * 4
+    return int(PROCESS_BYTES + ahead_bytes(memory) + max(of_unit, of_day))

@@ -203,6 +203,11 @@ def _probe(store: Store, first: Sequence[_Recording], name: Channel | None, trac
     raise RunError(f"none of the first {len(first)} recordings can be used: {what}{reasons[0]}")
 
 
+def rate_of(store: Store, keys: Sequence[str], name: Channel) -> float:
+    """A channel's nominal rate [Hz], from the first of some objects that can be read; RunError where none can."""
+    return _probe(store, [_Recording(None, key, None, None) for key in keys], name, 1)[1]
+
+
 def _channel_in(header: RecordingHeader, key: str, name: Channel | None, track: int) -> Channel | None:
     """The channel that is wanted of an object; None where it has others."""
     if header.tracks:

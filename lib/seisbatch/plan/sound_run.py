@@ -44,14 +44,14 @@ PARAMETERS = (
 class SoundRun(RunIdentity):
     """Everything that a run of make_spectrograms does, resolved from its options.
 
-    ``layout`` is None where recordings are files with the time in their name; ``start`` and ``end`` where all are wanted.
+    ``layout`` is empty where recordings are files with the time in their name; ``start`` and ``end`` where all are wanted.
     """
 
     job = "make_spectrograms"
 
     options: MakeSpectrograms
     is_sample: bool
-    layout: str | None
+    layout: str
     archive: StoreSettings
     stations: Stations | None
     index_table: IndexPlace | None
@@ -68,7 +68,7 @@ class SoundRun(RunIdentity):
     @property
     def source(self) -> str:
         """Where recordings come from: those of other archives, buckets or hosts never mix."""
-        if self.layout is not None:
+        if self.layout:
             return self.archive.place
         root = urlsplit(self.archive.root)
         return f"{root.scheme}://{root.hostname}" if root.scheme else "folders"
@@ -132,7 +132,7 @@ def sound_run(options: MakeSpectrograms) -> SoundRun:
     return SoundRun(
         options=options,
         is_sample=is_sample,
-        layout=None if of_files else layout_of(options),
+        layout="" if of_files else layout_of(options),
         archive=_recordings_store(options, is_sample),
         stations=_stations(options, of_files),
         index_table=None if of_files else index_table(options),

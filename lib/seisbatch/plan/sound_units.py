@@ -73,7 +73,9 @@ def sound_units(
     )
     last = F.least(F.coalesce(F.col("following.start_ns"), F.col("may_end")), F.col("may_end")) - 1
     first_number, last_number = (_number(F.col("start_ns"), unit_ns), _number(F.greatest(last, F.col("start_ns")), unit_ns))
-    touched = placed.withColumn("own_number", first_number).withColumn("number", F.explode(F.sequence(first_number, last_number)))
+    touched = placed.withColumn("own_number", first_number).withColumn(
+        "number", F.explode(F.sequence(first_number, last_number))
+    )
     start, end = F.col("number") * unit_ns, (F.col("number") + 1) * unit_ns
     own = F.col("number") == F.col("own_number")
     reaches = F.when(F.col("previous.may_end") > start, F.col("previous.this"))

@@ -115,3 +115,8 @@ def out_store(options: OutputOptions) -> StoreSettings:
 def own_store(options: OutputOptions, root: str) -> StoreSettings:
     """A place of the user's own: the output, and what other jobs wrote."""
     return store_settings(root, options.out_endpoint, options.out_region, anonymous=False)
+
+
+def read_store(options: ArchiveOptions, root: str) -> StoreSettings:
+    """A place that is read as the archive is: with the options of its endpoint, region, credentials and cache."""
+    return _with_cache(store_settings(root, options.source_endpoint, options.source_region, options.anonymous), options)

@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from seisbatch.names import Channel
 from seisbatch.outcome import Empty, Outcome, Rejected, Result, guard
-from seisbatch.process.clock import ClockWindow, ClockWindows, padded_clip, whole_clip
+from seisbatch.process.clock import ClockWindow, ClockWindows, flaw, padded_clip, whole_clip
 from seisbatch.process.levels import Calibration
 from seisbatch.process.segments import Segment
 from seisbatch.schema import CEMETERY, CLIP, PSD
 from seisbatch.steps.batches import Batch, BatchFiles, OutcomeRow, unit_row, write_batches
 from seisbatch.steps.calibrations import calibration_of
-from seisbatch.steps.clips import ClipWriter
+from seisbatch.steps.clips import ClipWriter, clip_stamp
 from seisbatch.steps.minutes import minute_row
 from seisbatch.steps.recordings import read_recordings
 from seisbatch.steps.sound_settings import PAD, SoundSettings
@@ -49,6 +49,7 @@ def _write_unit(settings: SoundSettings, unit: Batch, files: BatchFiles) -> Iter
     of_unit = _Unit(settings, unit, name, calibration, files)
     for segments, until_ns, s3key in read_recordings(settings, unit, of_unit.needed_until_ns, outcomes):
         of_unit.add(segments, until_ns, s3key)
+        del segments  # or it would be held while the next is decoded
     of_unit.finish()
     for row in outcomes:
         if trouble := of_unit.failed.get(row["s3key"]):
@@ -119,8 +120,7 @@ class _Unit:
         if clip is None and self._settings.gaps == PAD:
             clip, n_padded = padded_clip(window, self._rate, self._n_samples)
         if clip is None:
-            recorded = sum(len(piece.samples) for piece in window.pieces) / self._rate
-            raise Rejected(f"touches a gap: {min(recorded, self._settings.clip_s):.3f} of {self._settings.clip_s:g} s recorded")
+            raise Rejected(f"touches a gap: {flaw(window, self._rate, self._n_samples)}")
         self._writer.add(window.clock_ns, clip, n_padded, s3keys)
 
     def _tell_silence(self) -> None:
@@ -131,13 +131,12 @@ class _Unit:
 
     def _bury(self, start_ns: int, end_ns: int, done: Result[Any]) -> None:
         """The row of the cemetery of a clip, or of those one after another, that there is nothing of."""
-        start = to_datetime(start_ns)
         row: Mapping[str, Any] = {
-            "unit": f"{self._name}/{start:%Y-%m-%dT%H:%M:%S.%f}",
+            "unit": f"{self._name}/{clip_stamp(start_ns)}",
             **self._name._asdict(),
-            "starttime": start,
+            "starttime": to_datetime(start_ns),
             "endtime": to_datetime(end_ns),
-            "data_tag": self._settings.job,
+            "data_tag": CLIP.name,
             "outcome": str(done.outcome),
             "reason": done.reason,
             "parameters_id": self._settings.parameters_id,

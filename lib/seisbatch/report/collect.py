@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +16,21 @@ import pyarrow.compute as pc
 from seisbatch import __version__
 from seisbatch.acquire.objects import Store
 from seisbatch.outcome import Outcome, RunError, plural
+from seisbatch.report.clip_sheet import CLIPS
 from seisbatch.report.page import Availability, RecordSection, RunReport, UnitRow, render
 from seisbatch.report.section import record_section
+from seisbatch.report.sound import sound_section
 from seisbatch.report.waveforms import waveform_section
 from seisbatch.schema import (
     CCF,
     CEMETERY,
     CHANNEL,
+    CLIP,
     EXPORTS,
     INDEX,
     OUTCOMES,
+    PSD,
+    PSD_DAY,
     RESPONSE,
     SITE,
     SOURCE,
@@ -40,15 +45,20 @@ from seisbatch.steps.export_files import EXPORT
 REPORT_KEY = "report.html"
 FILE_KINDS = ("tile", "source-group", "batch")
 """Units that are one file of a table, and of tables beside it."""
-BESIDE = (CEMETERY, SITE, RESPONSE)
+BESIDE = (CEMETERY, SITE, RESPONSE, PSD)
 """Tables whose files are named as those of the table that they are written with."""
-ALL = (CCF, STACK, INDEX, WF_MINISEED, SOURCE, CHANNEL, WF_TIME_SERIES, EXPORTS, *BESIDE)
-OBJECTS = (MINISEED, EXPORT, WAVEFORMS)
+ALL = (CCF, STACK, INDEX, WF_MINISEED, SOURCE, CHANNEL, WF_TIME_SERIES, EXPORTS, CLIP, PSD_DAY, *BESIDE)
+SHARDS, LEVELS, LONG_TERM = "shards", "levels", "long_term"
+"""Folders of tar files of clips, of the days' netCDF files, and of their long-term averages."""
+OBJECTS = (MINISEED, EXPORT, WAVEFORMS, CLIPS, SHARDS, LEVELS, LONG_TERM)
 """Folders of objects that stand beside the tables."""
 READING_KINDS = ("channel-day", "window", "file", "event", "object", "catalogue", "station-file")
 LISTED_UNITS = 12
 AVAILABILITY_ROWS = 400
 AVAILABILITY_COLUMNS = 400
+_CHANNEL_DAY = re.compile(
+    r"(?P<name>year=(?P<year>\d{4})/month=(?P<month>\d\d)/(?P<channel>[^/]+)-\d{6}(?P<day>\d\d))\.parquet"
+)
 _NUMBERS = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -101,8 +111,21 @@ def remove_strangers(store: Store, outcomes: pa.Table) -> None:
         objects.update(exports.to_table(columns=["s3key"])["s3key"].to_pylist())
     if any(store.list(f"{WAVEFORMS}/")) and (segments := table_dataset(store.settings, WF_TIME_SERIES)):
         objects.update(pc.unique(segments.to_table(columns=["dfile"])["dfile"]).to_pylist())
+    objects.update(_sound_objects(store, beside))
     for folder in OBJECTS:
         store.delete([key for key, _ in store.list(f"{folder}/") if key not in objects])
+
+
+def _sound_objects(store: Store, beside: Iterable[str]) -> Iterator[str]:
+    """Objects of clips that rows name, and those of channel-days, which are named as their files of ``psd_day`` are."""
+    if clips := table_dataset(store.settings, CLIP):
+        for column in ("sound_file", "picture_file"):
+            yield from filter(None, pc.unique(clips.to_table(columns=[column])[column]).to_pylist())
+    for key in beside:
+        if match := _CHANNEL_DAY.fullmatch(key):
+            yield f"{LEVELS}/{match['name']}.nc"
+            yield f"{LONG_TERM}/{match['name']}.png"
+            yield f"{CLIPS}/{match['year']}/{match['month']}/{match['day']}/{match['channel']}.manifest.json"
 
 
 def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str, Any]:
@@ -139,6 +162,7 @@ def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str,
             *((name, f"{store.settings.root}/{name}", told["files"], None) for name, told in objects.items()),
             *_documents(facts.documents),
         ],
+        sound=sound_section(store, outcomes) if {CLIP.name, PSD_DAY.name} & tables.keys() else None,
     )
     store.put(REPORT_KEY, render(page).encode())
     kinds = sorted({kind for kind, _ in counts})

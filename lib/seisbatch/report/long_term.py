@@ -56,15 +56,18 @@ def mean_levels(levels: npt.NDArray[np.floating], first_rows: npt.NDArray[np.int
     return means
 
 
-def _frequency_edges(lower: Hertz, upper: Hertz, height: int) -> Hertz:
-    """Edges [Hz] of the dots of the axis, shape (height + 1,)."""
+def shown_from(lower: Hertz, upper: Hertz) -> float:
+    """Where the axis of frequency begins [Hz]: :data:`LOWEST`, or the first band above zero; ValueError where there is none."""
     above = lower[(lower > 0) & (upper > lower)]
     if not above.size:
         raise ValueError("no band above zero to draw a long-term average of")
     first, last = float(above[0]), float(upper[-1])
-    if last >= AUDIBLE:
-        first = min(max(first, LOWEST), last / 2)
-    return np.geomspace(first, last, height + 1)
+    return min(max(first, LOWEST), last / 2) if last >= AUDIBLE else first
+
+
+def _frequency_edges(lower: Hertz, upper: Hertz, height: int) -> Hertz:
+    """Edges [Hz] of the dots of the axis, shape (height + 1,)."""
+    return np.geomspace(shown_from(lower, upper), float(upper[-1]), height + 1)
 
 
 def _by_time(times: npt.NDArray[np.int64], levels: Levels, row_ns: int, width: int) -> Levels:

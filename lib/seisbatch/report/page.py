@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seisbatch.outcome import Outcome, plural
+from seisbatch.report.sound import SoundSection
 from seisbatch.report.waveforms import WaveformSection
 
 
@@ -76,6 +77,7 @@ class RunReport:
     worst: Sequence[UnitRow]
     totals: Sequence[tuple[str, str]]
     written: Sequence[tuple[str, str, int | None, int | None]]
+    sound: SoundSection | None = None
 
 
 _STYLE = """
@@ -102,6 +104,8 @@ td.why { overflow-wrap: anywhere; min-width: 12rem; }
 figure { margin: .6rem 0; background: #fff; border: 1px solid var(--line); padding: .4rem; }
 figure img { width: 100%; height: auto; display: block; }
 figcaption { color: #5d6670; font-size: .85rem; padding: .2rem .4rem; }
+.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: .8rem; }
+.sheet figure { margin: 0; }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .8rem; margin: 0; }
 dt { color: var(--soft); font-size: .85rem; } dd { margin: 0; font-size: 1.1rem; }
 summary { cursor: pointer; color: var(--soft); }
@@ -111,7 +115,7 @@ summary { cursor: pointer; color: var(--soft); }
 
 def render(report: RunReport) -> str:
     """The page: HTML with its style and pictures inside, nothing loaded from elsewhere."""
-    from seisbatch.report import plots
+    from seisbatch.report import plots, sound_page
 
     parts = [
         f"<h1>{escape(report.job)}</h1>",
@@ -121,10 +125,10 @@ def render(report: RunReport) -> str:
         "<h2>In numbers</h2>",
         "<dl>" + "".join(f"<div><dt>{escape(a)}</dt><dd>{escape(b)}</dd></div>" for a, b in report.totals) + "</dl>",
         "<h2>Written</h2>",
-        _table(
+        table(
             ("Table", "Where", "#Files", "#Rows"),
             (
-                (name, _id(where), *("" if number is None else _n(number) for number in numbers))
+                (name, _id(where), *("" if number is None else whole(number) for number in numbers))
                 for name, where, *numbers in report.written
             ),
         ),
@@ -132,15 +136,17 @@ def render(report: RunReport) -> str:
         _outcomes(report.counts),
     ]
     if report.section is not None:
-        parts += ["<h2>Record section</h2>", _figure(plots.record_section(report.section), report.section.what)]
+        parts += ["<h2>Record section</h2>", figure(plots.record_section(report.section), report.section.what)]
     if report.waveforms is not None:
-        parts += ["<h2>Waveforms</h2>", _figure(plots.waveforms(report.waveforms), report.waveforms.what)]
+        parts += ["<h2>Waveforms</h2>", figure(plots.waveforms(report.waveforms), report.waveforms.what)]
+    if report.sound is not None:
+        parts += sound_page.sections(report.sound)
     if report.stations:
         told = f"{len(report.stations)} stations" + (f", {len(report.paths)} paths with CCFs" if report.paths else "")
-        parts += ["<h2>Stations</h2>", _figure(plots.station_map(report.stations, report.paths), told)]
+        parts += ["<h2>Stations</h2>", figure(plots.station_map(report.stations, report.paths), told)]
     if report.availability is not None:
         told = "Share of each day that was used; crosses mark channel-days with another outcome than ok."
-        parts += ["<h2>Data availability</h2>", _figure(plots.availability(report.availability), told)]
+        parts += ["<h2>Data availability</h2>", figure(plots.availability(report.availability), told)]
     parts += ["<h2>Units that are not ok</h2>", _units(report.worst), "<h2>Slowest units</h2>", _units(report.slowest)]
     parts += ["<h2>Parameters</h2>", _parameters(report)]
     return (
@@ -176,12 +182,12 @@ def _outcomes(counts: Sequence[tuple[str, str, str, int]]) -> str:
             ("kind", escape(kind)),
             ("kind", escape(outcome)),
             ("why", escape(reason)),
-            _n(number),
+            whole(number),
             ("b", f'<div class="bar{" ok" if outcome == Outcome.OK else ""}" style="width:{100 * number / most:.1f}%"></div>'),
         )
         for kind, outcome, reason, number in counts
     )
-    return _table(("Unit", "Outcome", "Reason or remark (N stands for a number)", "#Units", ""), rows)
+    return table(("Unit", "Outcome", "Reason or remark (N stands for a number)", "#Units", ""), rows)
 
 
 def _units(units: Sequence[UnitRow]) -> str:
@@ -192,24 +198,25 @@ def _units(units: Sequence[UnitRow]) -> str:
             ("unit", escape(row.unit)),
             ("kind", escape(row.outcome)),
             ("why", escape(row.reason)),
-            _n(row.n_bytes),
+            whole(row.n_bytes),
             ("n", f"{row.seconds:.2f}"),
         )
         for row in units
     )
-    return _table(("Unit", "Outcome", "Reason or remark", "#Bytes read", "#Seconds"), rows)
+    return table(("Unit", "Outcome", "Reason or remark", "#Bytes read", "#Seconds"), rows)
 
 
 def _parameters(report: RunReport) -> str:
     rows = ((_id(key), ("why", escape(value)), ("why", escape(comment))) for key, value, comment in report.parameters)
     return (
         f"<details><summary>{len(report.parameters)} parameters, id {escape(report.parameters_id)}</summary>"
-        + _table(("Option", "Value", "Meaning"), rows)
+        + table(("Option", "Value", "Meaning"), rows)
         + "</details>"
     )
 
 
-def _n(number: int) -> tuple[str, str]:
+def whole(number: int) -> tuple[str, str]:
+    """A cell of a whole number."""
     return "n", f"{number:,}"
 
 
@@ -217,7 +224,7 @@ def _id(text: str) -> tuple[str, str]:
     return "id", escape(text)
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str | tuple[str, str]]]) -> str:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str | tuple[str, str]]]) -> str:
     """A table; heads that begin with # are of numbers, cells are text, or (class, HTML)."""
     head = "".join(f"<th{' class=n' if text.startswith('#') else ''}>{escape(text.lstrip('#'))}</th>" for text in heads)
     body = "".join(
@@ -231,7 +238,12 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str | tuple[str, str]]]
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _figure(png: bytes, caption: str) -> str:
-    data = base64.b64encode(png).decode()
-    alt, source = escape(caption), f"data:image/png;base64,{data}"
+def picture_source(png: bytes) -> str:
+    """What an ``img`` shows a picture by, without loading it from elsewhere."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def figure(png: bytes, caption: str) -> str:
+    """A picture over the whole width, with its caption."""
+    alt, source = escape(caption), picture_source(png)
     return f'<figure><img alt="{alt}" src="{source}"><figcaption>{alt}</figcaption></figure>'

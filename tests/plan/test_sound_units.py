@@ -3,7 +3,6 @@
 import datetime as dt
 
 import pytest
-
 from seisbatch.config import OptionError
 from seisbatch.names import Channel
 from seisbatch.plan.sound_units import Spacing, check_unit_minutes, holes, sound_days, sound_units, spacing_of, unit_minutes

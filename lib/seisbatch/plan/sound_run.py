@@ -6,13 +6,11 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from seisbatch.acquire.objects import StoreSettings
 from seisbatch.acquire.recording_times import TimePattern
-from seisbatch.archives import ARCHIVES
 from seisbatch.config import OptionError, day_range
 from seisbatch.names import Channel, ChannelPatterns, parse_channel
 from seisbatch.options import MakeSpectrograms
@@ -243,9 +241,7 @@ def check_rate(run: SoundRun, rate: float) -> None:
     if frames.nfft > n_samples:
         raise OptionError(f"--nfft {frames.nfft}: a clip of {run.options.clip_s:g} s at {rate:g} Hz has {n_samples} samples")
     if look.high > rate / 2:
-        raise OptionError(
-            f"--frequencies {look.low:g},{look.high:g}: recordings of {rate:g} Hz reach up to {rate / 2:g} Hz; give two below it"
-        )
+        raise OptionError(f"--frequencies {look.low:g},{look.high:g}: recordings of {rate:g} Hz reach up to {rate / 2:g} Hz")
 
 
 def _some_of(option: str, text: str, valid: Sequence[str]) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ def _of_archive(app: App, run: SoundRun) -> Recordings:
     )
     inside = F.col("date").between(F.lit(run.start), F.lit(run.end - day))
     problems = rows.where(F.col("outcome").isNotNull() & inside).select("unit", "date", "outcome", "reason")
-    channels = named.groupBy(CHANNEL).agg(
+    channels = named.groupBy(*CHANNEL).agg(
         F.max("sample_rate").alias("rate"), F.slice(F.sort_array(F.collect_list("s3key")), 1, PROBED).alias("keys")
     )
     rates = {}
@@ -121,7 +121,7 @@ def _of_archive(app: App, run: SoundRun) -> Recordings:
         rates[name] = run.options.rate or row["rate"] or rate_of(open_store(run.archive), row["keys"], name)
     if not rates:
         raise OptionError(
-            f"no channel matches --channels {run.channels} from {run.start} up to {run.end} in {run.archive.root} ({run.layout})"
+            f"{run.archive.root}: no channel of {run.layout} matches --channels {run.channels}, {run.start} up to {run.end}"
         )
     return Recordings(named.drop("sample_rate"), problems, rates, _span(run.start, run.end), is_span_given=True)
 
@@ -176,14 +176,14 @@ def _work(found: Recordings, run: SoundRun, spacing: Spacing) -> list[SoundWork]
     start_ns, end_ns = found.span_ns
     rows = (
         found.frame.where((F.col("start_ns") >= start_ns) & (F.col("start_ns") < end_ns))
-        .groupBy(CHANNEL)
+        .groupBy(*CHANNEL)
         .agg(
             F.count("*").alias("number"),
             F.coalesce(F.sum("size"), F.lit(0)).alias("n_bytes"),
             F.countDistinct(F.floor(F.col("start_ns") / DAY_NS)).alias("days"),
             F.max(F.lower("s3key")).endswith(".wav").alias("is_wav"),
         )
-        .orderBy(CHANNEL)
+        .orderBy(*CHANNEL)
     )
     work = []
     for row in rows.collect():
@@ -227,7 +227,7 @@ def _check_memory(found: Recordings, run: SoundRun, spacing: Spacing) -> int:
     needed = sound_bytes(n_samples, n_bytes, run.options.clip_s * rate, rate, run.band_sets, run.options.memory)
     if needed > run.options.memory:
         raise OptionError(
-            f"--memory {size(run.options.memory)}: recordings of up to {size(n_bytes)}, about {longest_s:,.0f} s at {rate:g} Hz, "
+            f"--memory {size(run.options.memory)}: recordings of {size(n_bytes)}, some {longest_s:,.0f} s at {rate:g} Hz, "
             f"need about {size(needed)} a worker; give at least that, or fewer --bands"
         )
     return needed

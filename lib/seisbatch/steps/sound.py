@@ -1,4 +1,4 @@
-"""Units of a hydrophone's channel in, outcomes out: clips with sound and picture, levels of minutes, in one pass over recordings."""
+"""Units of a hydrophone's channel in, outcomes out: clips with sound and picture, and minutes' levels, in one pass."""
 
 from __future__ import annotations
 

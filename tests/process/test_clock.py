@@ -71,11 +71,10 @@ def test_files_of_any_boundaries_give_the_clips_of_the_whole_signal(seed):
 @pytest.mark.parametrize("tag_ns", [0, 15_000], ids=["on the clock", "a sample later, to the microsecond"])
 def test_a_file_that_begins_a_sample_after_the_clock_goes_on_with_the_last_sample_of_the_one_before(tag_ns):
     """At 64 kHz files begin at 00:05:00.000000 or .000015, which is 15.625 microseconds cut to whole ones."""
-    rate, true_ns = 64_000.0, 15_625 * (tag_ns > 0)
+    rate = 64_000.0
     whole = of(noise(640_000), DAY_NS, rate)
     first = 320_000 + (tag_ns > 0)
     files = [part(whole, 0, first), of(whole.samples[first:], DAY_NS + 5 * SECOND + tag_ns, rate)]
-    assert abs(true_ns - tag_ns) < 1000
     found = clips_of(windows_of(files, 0, 10, 1, 1), 64_000, rate)
     np.testing.assert_array_equal(np.concatenate(found[:9]), whole.samples[: 9 * 64_000])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -232,3 +233,26 @@ def test_a_slow_clock_takes_its_last_sample_from_the_next_file(archive):
     read, _, clips = archive.read([first], (0, 10), None, second)
     assert read == ["0.ms", "9999.ms"]
     np.testing.assert_array_equal(clips[8], samples[8000:10_000])
+
+
+@pytest.mark.parametrize("start_s", [0.0, 0.5], ids=["the batch's own", "own, and the one before"])
+def test_one_recording_is_held_decoded_at_a_time(archive, start_s):
+    """Five of 8 MB, while clips are taken: beside one there are its bytes, the next one's, and what a window lacks."""
+    rate, n_bytes = 200_000.0, 8_000_000
+    files = archive.files(np.tile(noise(200_000) >> 14, 50), [10, 20, 30, 40], start_s, rate)
+    start_ns, end_ns, before = DAY_NS + 10 * SECOND, DAY_NS + 50 * SECOND, files[0]
+    batch = {**NAME._asdict(), "name": "batch", "start_ns": start_ns, "end_ns": end_ns, "rate": rate, "recordings": files[1:],
+             "before": before, "after": None}  # fmt: skip
+    windows = ClockWindows(start_ns, end_ns, SECOND, SECOND)
+    n_read = n_clips = 0
+    tracemalloc.start()
+    for segments, until_ns, _ in read_recordings(archive.settings, batch, end_ns, []):
+        n_read += 1
+        windows.add(segments)
+        del segments
+        n_clips += sum(whole_clip(window, rate, 200_000) is not None for window in windows.ready(until_ns))
+    n_clips += sum(whole_clip(window, rate, 200_000) is not None for window in windows.rest())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (n_read, n_clips) == ((5, 40) if start_s else (4, 40))
+    assert n_bytes < peak < 2 * n_bytes + max(file["size"] for file in files)

@@ -81,7 +81,10 @@ class ClockWindows:
                 heapq.heappush(self._later, (needed.start_ns, next(self._tie), needed))
 
     def ready(self, until_ns: int) -> Iterator[ClockWindow]:
-        """The windows, in order, that samples from ``until_ns`` on cannot change; then forgets what no later one needs."""
+        """The windows, in order, that samples from ``until_ns`` on cannot change; then forgets what no later one needs.
+
+        A window's pieces are views: who keeps the last one keeps the object that it lies in.
+        """
         while self._clock_ns < self._end_ns and self._clock_ns + self._length_ns + self._beyond_ns <= until_ns:
             yield self._take()
         self._forget()

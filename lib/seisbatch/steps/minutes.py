@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from seisbatch.names import Channel
 from seisbatch.process.bands import Bands, hybrid_millidecade_bands, one_hertz_bands, third_octave_bands
-from seisbatch.process.clock import ClockWindow
+from seisbatch.process.clock import ClockWindow, edge_of
 from seisbatch.process.levels import Calibration, band_levels, density_sum, second_frames
 from seisbatch.process.segments import Segment
 from seisbatch.steps.sound_settings import HYBRID_MILLIDECADE, ONE_HERTZ, THIRD_OCTAVE, SoundSettings
@@ -25,8 +25,6 @@ LOWEST_RATE = 3.5
 ONE_HERTZ_STEP = 1 / 64
 """[dB] To which levels in bands of 1 Hz are rounded: a hundredth of what a minute's level is uncertain by, and it lets the
 32,001 numbers of a minute at 64 kHz be compressed."""
-TIME_TOLERANCE = 1e-3
-"""Of a sample, by which rounded times may be off."""
 
 
 def bands_of(band_set: str, rate: float) -> Bands:
@@ -75,7 +73,7 @@ def minute_row(
 def _in_minute(piece: Segment, clock_ns: int) -> Segment:
     """What of a piece lies in the minute, its end not included."""
     first, stop = (
-        math.ceil((instant_ns - piece.start_ns) * piece.rate / SECOND_NS - TIME_TOLERANCE)
+        math.ceil((instant_ns - piece.start_ns) * piece.rate / SECOND_NS - edge_of(piece.rate))
         for instant_ns in (clock_ns, clock_ns + MINUTE_NS)
     )
     first = min(max(0, first), len(piece.samples))

@@ -79,7 +79,7 @@ class Archive:
             windows.add(segments)
             clips |= dict(self._clips(windows.ready(until_ns), rate))
         clips |= dict(self._clips(windows.rest(), rate))
-        return read, {row["unit"]: row for row in outcomes}, clips
+        return read, {row["s3key"]: row for row in outcomes}, clips
 
     def _clips(self, windows, rate):
         for window in windows:

@@ -11,7 +11,7 @@ import numpy as np
 from seisbatch.acquire.objects import Store, open_store
 from seisbatch.acquire.sound import decode_recording
 from seisbatch.names import Channel
-from seisbatch.outcome import Outcome, Rejected, Result, UnitError, guard
+from seisbatch.outcome import RETRIED, Outcome, Rejected, Result, UnitError, guard
 from seisbatch.process.clock import edge_of
 from seisbatch.process.segments import MAX_RATE_DEVIATION, Segment
 from seisbatch.steps.batches import Batch, OutcomeRow, unit_row
@@ -40,7 +40,8 @@ def read_recordings(
 
     Of the neighbours, ``before`` is read where the own samples begin later than one sample after ``start_ns``, ``after`` where
     those so far end before ``needed_until_ns``. Neighbours have their outcomes where they are a batch's own: here they may be
-    missing without a word.
+    missing without a word. One that another try may yet have is told in the outcome of the own recording next to it, so that
+    the batch is tried again.
 
     Only one recording is held decoded, so long as who iterates lets go of one before asking for the next.
     """
@@ -62,7 +63,7 @@ def read_recordings(
                 yield from _neighbour(recording, body, decoded, begins[number], held)
                 continue
             done = guard(functools.partial(_own, batch, decoded, recording, body))
-            outcomes.append(_outcome(recording, done, body))
+            outcomes.append(_outcome(batch, recording, done, body))
             segments = done.value
             del done
             if segments is None:
@@ -81,6 +82,17 @@ def read_recordings(
         yield from _neighbour(before, _body(store, before), decoded, begins[0] if begins else end_ns, held)
     if held.needs(after):
         yield from _neighbour(after, _body(store, after), decoded, end_ns, held)
+    _tell_troubles(held, after, outcomes)
+
+
+def channel_of(batch: Batch) -> Channel:
+    """The channel that a batch is of."""
+    return Channel(batch["net"], batch["sta"], batch["loc"], batch["chan"])
+
+
+def recording_unit(batch: Batch, recording: Recording) -> str:
+    """The id of a recording as a unit: an object may hold several channels."""
+    return f"{channel_of(batch)}/{recording['s3key']}"
 
 
 class _Held:
@@ -91,6 +103,7 @@ class _Held:
         self._needed_until_ns = needed_until_ns
         self._window_s = max(settings.clip_s, LONGEST_SECONDS)
         self._is_all = False
+        self.troubles: list[tuple[Recording, Result[list[Segment]]]] = []
 
     def add(self, segments: Sequence[Segment]) -> None:
         last = max(segments, key=lambda segment: segment.end_ns)
@@ -110,10 +123,22 @@ def _neighbour(
     recording: Recording, body: Any, decoded: Any, until_ns: int, held: _Held
 ) -> Iterator[tuple[list[Segment], int, str]]:
     """A recording of another batch, if it can be had."""
-    segments = guard(functools.partial(decoded, recording, body)).value
-    if segments:
-        held.add(segments)
+    done = guard(functools.partial(decoded, recording, body))
+    if done.outcome in RETRIED:
+        held.troubles.append((recording, done))
+    if done.value:
+        held.add(done.value)
+        segments = done.value
+        del done
         yield segments, until_ns, recording["s3key"]
+
+
+def _tell_troubles(held: _Held, after: Recording | None, outcomes: list[OutcomeRow]) -> None:
+    """Neighbours that could not be had, in the outcome of the own recording next to them."""
+    for recording, done in held.troubles:
+        if outcomes:
+            row = outcomes[-1 if recording is after else 0]
+            row |= {"outcome": str(done.outcome), "reason": f"its clips go on in {recording['s3key']}: {done.reason}"}
 
 
 def _body(store: Store, recording: Recording) -> Any:
@@ -136,8 +161,7 @@ def _decoded(settings: SoundSettings, batch: Batch, recording: Recording, body: 
     """The segments of the batch's channel in a recording, by start; UnitError where it cannot be used."""
     if isinstance(body, UnitError):
         raise body
-    name = Channel(batch["net"], batch["sta"], batch["loc"], batch["chan"])
-    segments = decode_recording(body, recording["s3key"], name, recording["start_ns"], settings.track)
+    segments = decode_recording(body, recording["s3key"], channel_of(batch), recording["start_ns"], settings.track)
     others = sorted({segment.rate for segment in segments if abs(segment.rate / batch["rate"] - 1) > MAX_RATE_DEVIATION})
     if others:
         told = ", ".join(f"{rate:.10g}" for rate in others[:5])
@@ -147,7 +171,7 @@ def _decoded(settings: SoundSettings, batch: Batch, recording: Recording, body: 
     return sorted(segments, key=lambda segment: segment.start_ns)
 
 
-def _outcome(recording: Recording, done: Result[list[Segment]], body: Any) -> OutcomeRow:
+def _outcome(batch: Batch, recording: Recording, done: Result[list[Segment]], body: Any) -> OutcomeRow:
     seconds = sum(len(segment.samples) / segment.rate for segment in done.value or ())
     early_ns = recording["start_ns"] - done.value[0].start_ns if done.value else 0
     told: Result[None] = Result(None, done.outcome, done.reason, done.seconds)
@@ -155,8 +179,8 @@ def _outcome(recording: Recording, done: Result[list[Segment]], body: Any) -> Ou
         remark = f"its samples begin {early_ns / SECOND_NS:.3f} s before the time of its name: clips made by then lack them"
         told = Result(None, Outcome.OK, remark, done.seconds)
     n_read = 0 if isinstance(body, UnitError) else len(body)
-    return unit_row("object", recording["s3key"], told, recording["s3key"], windows=round(seconds), bytes_read=n_read,
-                    date=to_datetime(recording["start_ns"]).date())  # fmt: skip
+    return unit_row("object", recording_unit(batch, recording), told, recording["s3key"], windows=round(seconds),
+                    bytes_read=n_read, date=to_datetime(recording["start_ns"]).date())  # fmt: skip
 
 
 def _span(segments: Sequence[Segment]) -> tuple[int, int]:

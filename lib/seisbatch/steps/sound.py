@@ -18,7 +18,7 @@ from seisbatch.steps.batches import Batch, BatchFiles, OutcomeRow, unit_row, wri
 from seisbatch.steps.calibrations import calibration_of
 from seisbatch.steps.clips import ClipWriter, clip_stamp
 from seisbatch.steps.minutes import minute_row
-from seisbatch.steps.recordings import read_recordings
+from seisbatch.steps.recordings import channel_of, read_recordings, recording_unit
 from seisbatch.steps.sound_settings import PAD, SoundSettings
 from seisbatch.times import SECOND_NS, to_datetime
 
@@ -37,12 +37,12 @@ def _inputs(unit: Batch) -> list[str]:
 
 
 def _write_unit(settings: SoundSettings, unit: Batch, files: BatchFiles) -> Iterator[OutcomeRow]:
-    name = Channel(unit["net"], unit["sta"], unit["loc"], unit["chan"])
+    name = channel_of(unit)
     calibrated = guard(functools.partial(calibration_of, settings, name, unit["start_ns"], unit["rate"]))
     if calibrated.value is None:
         for row in unit["recordings"]:
             date = to_datetime(row["start_ns"]).date()
-            yield unit_row("object", row["s3key"], calibrated, row["s3key"], date=date)
+            yield unit_row("object", recording_unit(unit, row), calibrated, row["s3key"], date=date)
         return
     calibration, note = calibrated.value
     outcomes: list[OutcomeRow] = []
@@ -75,6 +75,7 @@ class _Unit:
         self._minutes = ClockWindows(*span, MINUTE_NS, MINUTE_NS) if settings.band_sets else None
         self._writer = ClipWriter(settings, name, unit["name"], self._rate, calibration, files)
         self._sources: list[tuple[int, int, str]] = []
+        self._start_ns, self._is_reached = span[0], False
         self._silent: tuple[int, int] | None = None
         """The clips one after another that nothing was recorded of: when the first begins and the last ends."""
         self.needed_until_ns = span[1] + max(0, self._clip_ns - round(settings.step_s * SECOND_NS))
@@ -84,6 +85,7 @@ class _Unit:
 
     def add(self, segments: list[Segment], until_ns: int, s3key: str) -> None:
         """Take a recording's segments; nothing that comes later begins before ``until_ns``."""
+        self._is_reached |= any(segment.end_ns > self._start_ns for segment in segments)
         self._sources += [(segment.start_ns, segment.end_ns, s3key) for segment in segments]
         self._clips.add(segments)
         self._write_clips(self._clips.ready(until_ns))
@@ -93,11 +95,12 @@ class _Unit:
         self._sources = [source for source in self._sources if source[1] > until_ns - 2 * self._clip_ns]
 
     def finish(self) -> None:
-        """Write what is left."""
-        self._write_clips(self._clips.rest())
+        """Write what is left; nothing of a unit that no recording reaches into: that one is missing is told elsewhere."""
+        if self._is_reached:
+            self._write_clips(self._clips.rest())
+            self._tell_silence()
         if self._minutes:
             self._write_minutes(self._minutes.rest())
-        self._tell_silence()
         self._writer.finish()
 
     def _write_clips(self, windows: Iterable[ClockWindow]) -> None:

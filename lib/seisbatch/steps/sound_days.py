@@ -13,6 +13,7 @@ import pyarrow as pa
 from seisbatch.acquire.objects import open_store
 from seisbatch.names import Channel
 from seisbatch.outcome import Empty, Missing, Outcome, Result, guard
+from seisbatch.process.segments import MAX_RATE_DEVIATION
 from seisbatch.schema import CLIP, PSD_DAY
 from seisbatch.sinks.netcdf import BandSet, SoundDay, day_netcdf
 from seisbatch.steps.batches import IN_FLIGHT, Batch, BatchFiles, OutcomeRow, batch_key, unit_row, write_batches
@@ -36,7 +37,7 @@ FREQUENCIES = {
     ONE_HERTZ: "one_hertz_frequency",
 }
 WHOLE = 0.5
-"""[s] By which a day's recorded seconds may be fewer than asked for, and the day be whole."""
+"""[s] By which a day's recorded seconds may be fewer than asked for, besides what its clock may drift, and the day be whole."""
 
 
 def write_sound_days(settings: SoundSettings, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -113,7 +114,7 @@ def _day(settings: SoundSettings, name: Channel, batch: Batch, files: BatchFiles
         n_bytes += _write_levels(settings, name, batch, levels, files)
     elif not seconds:
         raise Empty("; ".join(filter(None, ("no clip was recorded", told))))
-    if seconds < asked - WHOLE:
+    if seconds < asked * (1 - MAX_RATE_DEVIATION) - WHOLE:
         told = "; ".join(filter(None, (f"partial: {_hours(seconds, asked)} recorded", told)))
     return seconds, n_bytes, told
 
@@ -131,8 +132,6 @@ def _hours(seconds: float, asked: int) -> str:
 
 def _write_levels(settings: SoundSettings, name: Channel, batch: Batch, levels: DayLevels, files: BatchFiles) -> int:
     """Write the rows, the netCDF file and the picture of a day; the bytes of the last two."""
-    for band_set in settings.band_sets:
-        files.add(PSD_DAY, [_row(settings, name, batch, levels, band_set)])
     n_bytes = files.put(levels_key(batch["name"]), day_netcdf(_sound_day(settings, name, batch, levels)))
     drawn = drawn_levels(levels)
     if drawn is not None:
@@ -140,6 +139,8 @@ def _write_levels(settings: SoundSettings, name: Channel, batch: Batch, levels: 
         title = f"{name} {batch['date']}"
         picture = settings.long_term(levels.minutes_ns, shown, lower, upper, levels.units, title=title)
         n_bytes += files.put(long_term_key(batch["name"]), picture)
+    for band_set in settings.band_sets:
+        files.add(PSD_DAY, [_row(settings, name, batch, levels, band_set)])
     return n_bytes
 
 

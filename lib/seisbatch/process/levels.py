@@ -173,7 +173,7 @@ def level_percentiles(levels: Real, percents: Sequence[float]) -> npt.NDArray[np
     return found
 
 
-def mean_levels(levels: Real, weights: Real) -> npt.NDArray[np.float32]:
+def mean_levels(levels: Real, weights: npt.NDArray[np.number]) -> npt.NDArray[np.float32]:
     """Levels of the mean power over time: float32, shape (n_bands,), of levels [dB], shape (n_times, n_bands).
 
     ``weights``: of the times, shape (n_times,), such as the seconds that each is a mean of. Levels that are NaN, where the

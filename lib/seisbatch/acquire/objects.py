@@ -147,6 +147,12 @@ class Store:
             found = sorted(self._backend.list(folder))
         yield from found
 
+    def list_flat(self, prefix: str) -> Sequence[Listed]:
+        """The objects right under a prefix that ends a folder's name (``""`` is the root), those in its folders left out."""
+        folder = prefix.rstrip("/")
+        with self._errors(check_key(folder) if folder else prefix):
+            return sorted(self._backend.list_flat(folder))
+
     def folders(self, prefix: str) -> Sequence[str]:
         """Names of the folders right under a prefix that ends a folder's name (``""`` is the root), sorted."""
         folder = prefix.rstrip("/")

@@ -41,8 +41,9 @@ RUN_OBJECTS = 4
 """The run's own: claim and manifest, outcomes, report."""
 
 SAMPLE_CORE_SECONDS = 0.2 / 19.2e6
-"""To decode a sample, cut it into clips and encode them as wav. CPU seconds of tests/benchmarks/bench_spectrogram.py, of one
-core: five minutes at 64 kHz, 19.2 million samples, to 60 wav files and pictures of 512 x 512 take 1.1 s; a sixth of it is this."""
+"""To decode a sample, cut it into clips and encode them as wav. CPU seconds of tests/benchmarks/bench_spectrogram.py on one
+core: five minutes at 64 kHz, 19.2 million samples, to 60 wav files and pictures of 512 x 512 take 1.1 s, a sixth of it for
+this."""
 PIXEL_CORE_SECONDS = 0.9 / (60 * 512 * 512)
 """To transform, draw and encode a pixel of a picture: the rest of it."""
 LEVEL_CORE_SECONDS = 0.5 / 19.2e6

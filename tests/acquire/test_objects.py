@@ -37,6 +37,16 @@ def test_a_key_comes_back_as_it_was_written(store: Store, key: str) -> None:
     assert not store.exists(key)
 
 
+def test_what_stands_right_in_a_folder_is_listed_without_what_is_below(store: Store) -> None:
+    for key in ("top", "a/one", "a/two", "a/b/three", "ab/four"):
+        store.put(key, b"content")
+    assert [(item.key, item.size) for item in store.list_flat("")] == [("top", 7)]
+    below = store.list_flat("a")
+    assert [item.key for item in below] == ["a/one", "a/two"]
+    assert list(below) == [item for item in store.list_versions("a/") if item.key != "a/b/three"]
+    assert list(store.list_flat("none")) == []
+
+
 def test_put_takes_bytes_parts_and_files_and_replaces(store: Store, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(b"from a file")

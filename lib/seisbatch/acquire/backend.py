@@ -90,6 +90,9 @@ class Backend(Protocol):
     def list(self, prefix: str) -> Iterator[Listed]:
         """Every object under a prefix."""
 
+    def list_flat(self, prefix: str) -> Iterator[Listed]:
+        """Every object right under a prefix, those in its folders left out."""
+
     def touch(self, key: str) -> None:
         """Note that an object is of use, where the place can: it counts as written now."""
 

@@ -171,6 +171,9 @@ class Cached:
     def touch(self, key: str) -> None:
         self._place.touch(key)
 
+    def list_flat(self, prefix: str) -> Iterator[Listed]:
+        return self._place.list_flat(prefix)
+
     def folders(self, prefix: str) -> Iterator[str]:
         return self._place.folders(prefix)
 

@@ -91,16 +91,26 @@ class Folder:
     def list(self, prefix: str) -> Iterator[Listed]:
         yield from _files(self._path(prefix) if prefix else self._root, f"{prefix}/" if prefix else "", ())
 
+    def list_flat(self, prefix: str) -> Iterator[Listed]:
+        above = f"{prefix}/" if prefix else ""
+        for entry in self._entries(prefix):
+            with suppress(FileNotFoundError):  # gone by now
+                if entry.is_file() and not _STAGED.fullmatch(entry.name):
+                    found = entry.stat()
+                    yield Listed(f"{above}{entry.name}", found.st_size, _version(found), found.st_mtime)
+
     def touch(self, key: str) -> None:
         with suppress(FileNotFoundError):  # gone by now
             os.utime(self._path(key))
 
     def folders(self, prefix: str) -> Iterator[str]:
+        yield from (entry.name for entry in self._entries(prefix) if entry.is_dir())
+
+    def _entries(self, prefix: str) -> Sequence[os.DirEntry[str]]:
         try:
-            entries = list(os.scandir(self._path(prefix) if prefix else self._root))
+            return [*os.scandir(self._path(prefix) if prefix else self._root)]
         except (FileNotFoundError, NotADirectoryError):
-            return
-        yield from (entry.name for entry in entries if entry.is_dir())
+            return []
 
     def delete(self, keys: Sequence[str]) -> None:
         for key in keys:

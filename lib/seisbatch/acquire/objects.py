@@ -168,6 +168,12 @@ class Store:
         except Missing:
             return None
 
+    def list_flat(self, prefix: str) -> Sequence[Listed]:
+        """The objects right under a prefix that ends a folder's name (``""`` is the root), those in its folders left out."""
+        folder = prefix.rstrip("/")
+        with self._errors(check_key(folder) if folder else prefix):
+            return sorted(self._backend.list_flat(folder))
+
     def folders(self, prefix: str) -> Sequence[str]:
         """Names of the folders right under a prefix that ends a folder's name (``""`` is the root), sorted."""
         folder = prefix.rstrip("/")

@@ -106,6 +106,9 @@ class ByNetwork:
     def list(self, prefix: str) -> Iterator[Listed]:
         return self._of(f"{prefix}/").list(prefix)
 
+    def list_flat(self, prefix: str) -> Iterator[Listed]:
+        return self._of(f"{prefix}/").list_flat(prefix)
+
     def touch(self, key: str) -> None:
         self._of(key).touch(key)
 

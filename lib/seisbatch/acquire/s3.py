@@ -176,7 +176,11 @@ class S3:
     def list(self, prefix: str) -> Iterator[Listed]:
         for batch in obstore.list(self._store, prefix or None):
             for item in batch:
-                yield Listed(str(item["path"]), int(item["size"]), _version(item), item["last_modified"].timestamp())
+                yield _listed(item)
+
+    def list_flat(self, prefix: str) -> Iterator[Listed]:
+        for item in obstore.list_with_delimiter(self._store, prefix or None)["objects"]:
+            yield _listed(item)
 
     def touch(self, key: str) -> None:
         """S3 knows only when an object was written."""
@@ -195,6 +199,10 @@ class S3:
 
     def delete_prefix(self, prefix: str) -> None:
         self.delete([item.key for item in self.list(prefix)])
+
+
+def _listed(item: Any) -> Listed:
+    return Listed(str(item["path"]), int(item["size"]), _version(item), item["last_modified"].timestamp())
 
 
 def _version(item: Any) -> str:

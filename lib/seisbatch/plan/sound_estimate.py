@@ -21,8 +21,8 @@ WAV_HEADER_BYTES = 44
 WAV_SAMPLE_BYTES = {"wav32": 4, "wav16": 2}
 FLAC_SAMPLE_BYTES = 1.1
 """Bytes a sample of flac: 0.77 of the sample's recordings (100 counts rms), 1.40 of a louder sea (rms of 3,000 counts)."""
-PNG_PIXEL_BYTES = 0.76
-"""Bytes a pixel of a palette PNG of a clip: 0.73 of the sample's recordings, 0.78 of a sea with upsweeps at 64 kHz."""
+PNG_PIXEL_BYTES = 0.78
+"""Bytes a pixel of a palette PNG of a clip: 0.73 of the sample's recordings, 0.78 to 0.83 of a sea with upsweeps at 64 kHz."""
 LEVEL_BYTES = {ONE_HERTZ: 1.35, HYBRID_MILLIDECADE: 2.8, THIRD_OCTAVE: 3.2}
 """Bytes a level in a minute's row: byte-stream split and zstd, of 1 Hz rounded to 1/64 dB."""
 BANDS = {ONE_HERTZ: one_hertz_bands, HYBRID_MILLIDECADE: hybrid_millidecade_bands, THIRD_OCTAVE: third_octave_bands}
@@ -40,13 +40,14 @@ PART_BYTES = 5 * 1024 * 1024
 RUN_OBJECTS = 4
 """The run's own: claim and manifest, outcomes, report."""
 
-SAMPLE_CORE_SECONDS = 0.3 / 19.2e6
-"""To decode a sample, cut it into clips and encode them as wav: measured by tests/benchmarks/bench_spectrogram.py, CPU seconds
-of five minutes at 64 kHz on one core, the read from disk left out."""
-PIXEL_CORE_SECONDS = 0.8 / (60 * 512 * 512)
-"""To transform, draw and encode a pixel of a picture, in the same run: 60 pictures of 512 x 512."""
+SAMPLE_CORE_SECONDS = 0.2 / 19.2e6
+"""To decode a sample, cut it into clips and encode them as wav. CPU seconds of tests/benchmarks/bench_spectrogram.py on one
+core: five minutes at 64 kHz, 19.2 million samples, to 60 wav files and pictures of 512 x 512 take 1.1 s, a sixth of it for
+this."""
+PIXEL_CORE_SECONDS = 0.9 / (60 * 512 * 512)
+"""To transform, draw and encode a pixel of a picture: the rest of it."""
 LEVEL_CORE_SECONDS = 0.5 / 19.2e6
-"""To measure a sample's levels: transforms of seconds that overlap by half, and their bands, in the same run."""
+"""To measure a sample's levels, transforms of seconds that overlap by half and their bands: 0.46 s of the same samples."""
 REQUEST_CORE_SECONDS = 0.5e-3
 """A request through obstore: 0.5 ms of CPU a GET of 512 KB."""
 SERVERLESS_GB_A_VCPU = 4

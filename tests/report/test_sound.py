@@ -203,6 +203,17 @@ def test_long_runs_are_told_by_their_days(store, monkeypatch):
     assert len(channel_levels(store.settings, NAME, keys, []).times_ns) == 3
 
 
+def test_days_without_levels_take_nothing_from_the_others(store):
+    empty = DAYS[0] - dt.timedelta(days=1)
+    keys = [(empty, f"psd_day/{batch_name(empty)}.parquet"), write_day(store, DAYS[0], minute_levels(DAYS[0]))]
+    with TableFile(store, keys[0][1], PSD_DAY, {}) as file:
+        file.commit({})
+    keys.append(write_day(store, DAYS[1], np.full((1, len(BANDS)), np.nan), 20.0))  # less than a minute
+    levels = channel_levels(store.settings, NAME, keys, [])
+    np.testing.assert_allclose(levels.percentiles, np.percentile(minute_levels(DAYS[0]), PERCENTS, axis=0), atol=1e-4)
+    assert np.isfinite(levels.mean).all()
+
+
 def test_third_octaves_are_shown_per_hertz(store):
     bands = third_octave_bands(RATE)
     level = np.tile(60 + 10 * np.log10(bands.width), (10, 1)).astype(np.float32)  # white noise of 60 dB per Hz

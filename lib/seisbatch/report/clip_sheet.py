@@ -19,8 +19,10 @@ from seisbatch.report.sound_levels import in_order
 from seisbatch.sinks.dataset import parquet_file
 
 SHOWN = 12
-MOST_FILES = 40_000
+MOST_FILES = 30_000
 """Files whose levels are read; of more, such as are spread evenly over the run."""
+READERS = 24
+"""At a time: of each file there is little to read."""
 PICTURE_BYTES = 5_000_000
 """Of all pictures on the page; those beyond are left out."""
 CLIPS = "clips"
@@ -79,7 +81,7 @@ def clip_sheet(store: Store, keys: Sequence[tuple[str, Any, str]]) -> ClipSheet 
     levels: dict[tuple[str, Any], list[npt.NDArray[np.float32]]] = defaultdict(list)
     units: dict[str, str] = {}
     n_clips = n_silent = 0
-    found = in_order(partial(_levels, store.settings), (key for *_, key in read))
+    found = in_order(partial(_levels, store.settings), (key for *_, key in read), READERS)
     for (name, date, key), (rms, unit) in zip(read, found, strict=True):
         ranked = np.flatnonzero(np.isfinite(rms))
         n_clips, n_silent = n_clips + len(rms), n_silent + len(rms) - len(ranked)

@@ -58,7 +58,7 @@ def labelled_clip(
     return _framed(
         pixels,
         colours,
-        (picture.bottom, picture.top) if np.isfinite(picture.bottom) else None,
+        (picture.bottom, picture.top) if picture.top > picture.bottom else None,
         title=f"{name}   {ticks.label(clip.start_ns, whole=True)} UTC",
         below=f"time [UTC]; {frames.window} window of {frames.nfft} samples, {frames.overlap / frames.nfft:.1%} overlap",
         beside=f"frequency [{unit}]",

@@ -93,7 +93,8 @@ def channel_levels(
         averaged += f", one in {spacing}"
     percentiles, over = days[0].percentiles, f"over the minutes of {days[0].date}"
     if len(days) > 1:
-        percentiles = np.stack([np.median([day.percentiles[n] for day in days], axis=0) for n in range(len(PERCENTS))])
+        of_days = np.stack([day.percentiles for day in days])  # a day of less than a minute has none
+        percentiles = np.stack([level_percentiles(of_days[:, number], (50,))[0] for number in range(len(PERCENTS))])
         over = f"each the median of {len(days):,} days' own"
     if len(day_keys) <= MINUTE_DAYS and len(day_keys) * 1440 * means[0].nbytes <= MINUTE_BYTES:
         at, minutes = _minutes(out, minute_keys, bands, upper - lower, len(day_keys) * 1440)
@@ -115,17 +116,18 @@ def channel_levels(
     )  # fmt: skip
 
 
-def in_order(work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
+def in_order(work: Callable[[T], U], items: Iterable[T], readers: int = READERS) -> Iterator[U]:
     """What ``work`` makes of items, in their order; some are worked at together, since a store answers slowly."""
-    with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
+    with ThreadPoolExecutor(readers, thread_name_prefix="read") as pool:
         yield from pool.map(work, items)
 
 
 def _days(out: StoreSettings, keys: Sequence[DayKey]) -> tuple[str, list[_Day]]:
     """The bands that are shown, and the rows of them, in order of time."""
     for bands in PREFERRED:
-        if keys and (first := _day(out, bands, keys[0])) is not None:
-            found = [first, *filter(None, in_order(partial(_day, out, bands), keys[1:]))]
+        found = list(filter(None, in_order(partial(_day, out, bands), keys)))
+        if found:
+            first = found[0]
             return bands, [day for day in found if len(day.mean) == len(first.mean) and day.units == first.units]
     return "", []
 

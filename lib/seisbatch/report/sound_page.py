@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from collections.abc import Sequence
 from html import escape
@@ -19,6 +20,7 @@ from seisbatch.report.page import figure, picture_source, table, whole
 from seisbatch.report.sound import SoundDay, SoundSection
 from seisbatch.report.sound_levels import PERCENTS, ChannelLevels
 from seisbatch.steps.sound_settings import HYBRID_MILLIDECADE, ONE_HERTZ, THIRD_OCTAVE
+from seisbatch.times import SECOND_NS
 
 BANDS = {HYBRID_MILLIDECADE: "hybrid millidecades", THIRD_OCTAVE: "third octaves", ONE_HERTZ: "bands of 1 Hz"}
 BLUE, ORANGE = "#2a78b5", "#c4571b"
@@ -34,8 +36,9 @@ def sections(sound: SoundSection) -> list[str]:
         if sound.n_channels > len(sound.levels):
             parts.append(f"<p>{len(sound.levels)} of {sound.n_channels:,} channels.</p>")
         for levels in sound.levels:
+            title = f"{levels.name}   {_days_of(levels)}"
             picture = long_term_picture(
-                levels.times_ns, levels.levels, levels.lower, levels.upper, levels.units, levels.name, row_ns=levels.row_ns
+                levels.times_ns, levels.levels, levels.lower, levels.upper, levels.units, title, row_ns=levels.row_ns
             )
             parts.append(figure(picture, f"{levels.name}, {BANDS[levels.bands]}. {levels.averaged}; blank: nothing recorded."))
         parts.append("<h2>Spectral levels</h2>")
@@ -54,7 +57,8 @@ def percentile_plot(levels: ChannelLevels) -> bytes:
     drawing = Figure(figsize=(9.5, 4.4), dpi=130, layout="constrained", facecolor="white")
     FigureCanvasAgg(drawing)
     axes = drawing.subplots()
-    seen = levels.lower > 0
+    lowest = shown_from(levels.lower, levels.upper)
+    seen = levels.centre >= lowest
     centre = levels.centre[seen]
     low, quarter, median, three_quarters, high = np.where(np.isfinite(levels.percentiles), levels.percentiles, np.nan)[:, seen]
     axes.fill_between(centre, low, high, color=BLUE, alpha=0.16, linewidth=0, label=f"{PERCENTS[0]} to {PERCENTS[-1]} %")
@@ -66,7 +70,7 @@ def percentile_plot(levels: ChannelLevels) -> bytes:
     axes.plot(centre, median, color=BLUE, linewidth=1.3, label="50 %")
     axes.plot(centre, np.where(np.isfinite(levels.mean), levels.mean, np.nan)[seen], color=ORANGE, linewidth=1, label="mean")
     axes.set_xscale("log")
-    axes.set_xlim(shown_from(levels.lower, levels.upper), levels.upper[-1])
+    axes.set_xlim(lowest, levels.upper[-1])
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axes.set_xlabel("frequency [Hz]")
@@ -77,6 +81,11 @@ def percentile_plot(levels: ChannelLevels) -> bytes:
     out = io.BytesIO()
     drawing.savefig(out, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3})
     return out.getvalue()
+
+
+def _days_of(levels: ChannelLevels) -> str:
+    first, last = (dt.datetime.fromtimestamp(ns // SECOND_NS, dt.UTC).date() for ns in levels.times_ns[[0, -1]].tolist())
+    return f"{first}" if first == last else f"{first} to {last}"
 
 
 def _days(sound: SoundSection) -> str:
@@ -113,11 +122,8 @@ def _sheet(sheet: ClipSheet) -> list[str]:
         told += f" {sheet.n_silent:,} without any sound, or of no known level, are not among them."
     if sheet.n_read < sheet.n_files:
         told += f" Read from {sheet.n_read:,} of {sheet.n_files:,} files, spread evenly over the run."
-    parts = []
-    for title, clips in (("Loudest clips", sheet.loudest), ("Quietest clips", sheet.quietest)):
-        if clips:
-            parts += [f"<h2>{title}</h2>", f"<p>{told}</p>", _clips(clips)]
-    return parts
+    parts = ["<h2>Loudest clips</h2>", f"<p>{told}</p>", _clips(sheet.loudest)]
+    return [*parts, "<h2>Quietest clips</h2>", _clips(sheet.quietest)] if sheet.quietest else parts
 
 
 def _clips(clips: Sequence[SheetClip]) -> str:

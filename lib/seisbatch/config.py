@@ -107,10 +107,11 @@ def _metavar(option: Option) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as it is told; of a MongoDB URI only that it is one, as it may hold a password."""
+    """A value as it is told; of a MongoDB URI only that it is one, as it may hold a password, and no user's of any other."""
     if isinstance(value, bool | float):
         return str(value).lower() if isinstance(value, bool) else f"{value:g}"
-    return re.sub(r"(?i)(mongo[a-z+]*://).*", r"\1...", str(value), flags=re.DOTALL)
+    without = re.sub(r"(?i)(mongo[a-z+]*://).*", r"\1...", str(value), flags=re.DOTALL)
+    return re.sub(r"://[^/\s]*@", "://...@", without)
 
 
 Model = TypeVar("Model", bound=Options)

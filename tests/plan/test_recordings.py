@@ -15,6 +15,8 @@ from seisbatch.outcome import RunError
 from seisbatch.plan.recordings import find_recordings
 from seisbatch.schema import RECORDING
 
+from tests.acquire.web_servers import Apache, serving
+
 NAME = Channel("OO", "HYEA2", "", "YDH")
 DAY = "2017-10-09"
 
@@ -124,6 +126,17 @@ def test_several_channels_are_named(recordings):
     assert (name, rate) == (NAME, 64000)
     with pytest.raises(RunError, match=r"holds OO\.HYEA2\.\.HHZ, OO\.HYEA2\.\.YDH, not --channel OO\.X\.\.YDH"):
         recordings({}, name=NAME._replace(sta="X"))
+
+
+def test_a_listing_on_the_web(spark, tmp_path, recordings):
+    files = of_ooi() | {"2017/10/09/unnamed.ms": miniseed(f"{DAY}T00:20:00")}
+    recordings(files)
+    with serving(Apache, tmp_path) as address:
+        got = find_recordings(spark, StoreSettings(address), "auto", None, None, 1)
+    rows = got.frame.toArrow().to_pylist()
+    assert (got.name, got.rate) == (NAME, 64000)
+    assert [row["s3key"] for row in rows] == list(files)
+    assert {(row["size"], row["version"], row["outcome"]) for row in rows} == {(None, None, None)}
 
 
 def test_the_first_may_be_broken(recordings):

@@ -19,7 +19,10 @@ _OF_CREDENTIALS = re.compile(
 
 @dataclass(frozen=True)
 class StoreSettings:
-    """Where a store is: ``s3://bucket/prefix`` or a folder. Credentials themselves are never part of it."""
+    """Where a store is: ``s3://bucket/prefix``, a folder, or ``https://host/path``, which is read only.
+
+    Credentials themselves are never part of it.
+    """
 
     root: str
     endpoint: str | None = None

@@ -1,4 +1,4 @@
-"""Objects of a store, a local folder or S3 alike: get, ranges, put, list, delete, and fetching ahead.
+"""Objects of a store, a local folder, S3 or a web server alike: get, ranges, put, list, delete, and fetching ahead.
 
 A unit's error (no such object, denied, retries exhausted) is raised as the :class:`~seisbatch.outcome.UnitError` that it
 becomes; what is wrong with the run (no such bucket, no way to the endpoint, no space) as
@@ -24,6 +24,7 @@ from seisbatch.acquire.backend import NO_BUCKET, Backend, Changed, Listed, Store
 from seisbatch.acquire.cache import Cache, Cached
 from seisbatch.acquire.folder import Folder
 from seisbatch.acquire.restricted import ByNetwork
+from seisbatch.acquire.web import Web, is_web
 from seisbatch.outcome import Corrupt, Denied, Missing, RunError, UnitError, is_out_of_space
 
 __all__ = ["NoSuchBucket", "Part", "Replaced", "Store", "StoreSettings", "check_key", "open_store"]
@@ -291,6 +292,8 @@ class Store:
 
 
 def _place(settings: StoreSettings) -> Backend:
+    if is_web(settings.root):
+        return Web(settings)
     if not settings.root.startswith("s3://"):
         return Folder(settings)
     return ByNetwork(settings) if settings.credentials == "earthscope" else s3.S3(settings)

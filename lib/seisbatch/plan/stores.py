@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from seisbatch.acquire.backend import CacheSettings
 from seisbatch.acquire.objects import StoreSettings
+from seisbatch.acquire.web import check_address, is_web
 from seisbatch.archives import ARCHIVES
 from seisbatch.config import OptionError, shown
 from seisbatch.mongo.uri import is_mongo_uri
@@ -23,8 +25,15 @@ CACHE_FOLDER = "seisbatch-cache"
 
 def store_settings(root: str, endpoint: str | None, region: str | None, anonymous: bool) -> StoreSettings:
     """A store; a folder's name becomes absolute, as workers have another working directory."""
+    if is_web(root):
+        try:
+            return StoreSettings(root=check_address(root))
+        except ValueError as error:
+            raise OptionError(str(error)) from None
     if "://" in root and not root.startswith("s3://"):
-        raise OptionError(f"{shown(root)}: write s3://bucket/prefix, or the name of a folder")
+        raise OptionError(
+            f"{shown(root)}: write s3://bucket/prefix, or the name of a folder; http(s)://host/path/ can be read alone"
+        )
     if "://" not in root:
         root = str(Path(root).expanduser().resolve())
     return StoreSettings(root=root, endpoint=endpoint, region=region, anonymous=anonymous)
@@ -67,7 +76,7 @@ def _with_cache(store: StoreSettings, options: ArchiveOptions) -> StoreSettings:
 
 def cached(store: StoreSettings, kept: StoreSettings | None, max_bytes: int) -> StoreSettings:
     """A store of which what is read is kept, if that is asked for; a folder of this machine needs no copy."""
-    if kept is None or not store.root.startswith("s3://"):
+    if kept is None or "://" not in store.root:
         return store
     return replace(store, cache=CacheSettings(replace(kept, root=f"{kept.root.rstrip('/')}/{CACHE_FOLDER}"), max_bytes))
 
@@ -113,7 +122,9 @@ def out_store(options: OutputOptions) -> StoreSettings:
 
 
 def own_store(options: OutputOptions, root: str) -> StoreSettings:
-    """A place of the user's own: the output, and what other jobs wrote."""
+    """A place of the user's own: the output, and what other jobs wrote; nothing is written to a web server."""
+    if is_web(root):
+        raise OptionError(f"{shown(re.split('[?#]', root)[0])} is read only: write s3://bucket/prefix, or the name of a folder")
     return store_settings(root, options.out_endpoint, options.out_region, anonymous=False)
 
 

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 def flow(app: "App", options: MakeSpectrograms) -> None:
     from seisbatch.plan.sound_run import sound_run
-    from seisbatch.plan.spectrograms import recordings_of, sound_plan
-    from seisbatch.plan.sync import sync
+    from seisbatch.plan.spectrograms import recordings_of, sound_plan, sync
     from seisbatch.steps.sound import write_sound
     from seisbatch.steps.sound_days import write_sound_days
 
@@ -35,7 +34,7 @@ def flow(app: "App", options: MakeSpectrograms) -> None:
     app.run(write_sound, run.sound, plan.units)  # decode, cut, draw, measure; files of clips and minutes a span
     app.run(write_sound_days, run.sound, plan.days)  # levels, netCDF and long-term average a day
     app.finish(run, plan)  # reconcile, report, exit code
-    sync(app, run.out, run.sync)  # what is new, to where it is asked for
+    sync(app, run)  # what is new, to where it is asked for
 
 
 def main() -> int:

@@ -180,6 +180,10 @@ class Web:
                             yield Listed(key, -1, "", 0.0)
                 waiting, depth = below, depth + 1
 
+    def list_flat(self, prefix: str) -> Iterator[Listed]:
+        names = (name for name in self._links(prefix) if not name.endswith("/"))
+        return (Listed(f"{prefix}/{name}" if prefix else name, -1, "", 0.0) for name in names)
+
     def folders(self, prefix: str) -> Iterator[str]:
         return (name[:-1] for name in self._links(prefix) if name.endswith("/"))
 

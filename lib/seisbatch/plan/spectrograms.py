@@ -30,6 +30,7 @@ from seisbatch.plan.sound_units import (
     spacing_of,
     unit_minutes,
 )
+from seisbatch.plan.sync import sync_output
 from seisbatch.plan.units import Units
 from seisbatch.steps.sound_settings import PARQUET, TAR
 from seisbatch.times import DAY_NS, DAY_SECONDS, SECOND_NS, day_start_ns, days_from, to_datetime
@@ -231,3 +232,14 @@ def _check_memory(found: Recordings, run: SoundRun, spacing: Spacing) -> int:
             f"need about {size(needed)} a worker; give at least that, or fewer --bands"
         )
     return needed
+
+
+def sync(app: App, run: SoundRun) -> None:
+    """Copy what is new of the output to another place, where that is asked for; RunError where some could not be copied."""
+    if run.sync is None:
+        return
+    copied = sync_output(app.spark, run.out, run.sync)
+    print(
+        f"  copied: {copied.n_copied:,} new objects, {size(copied.n_bytes)}, to {run.sync.root}; {copied.n_there:,} were there",
+        flush=True,
+    )

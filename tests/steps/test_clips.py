@@ -284,6 +284,15 @@ def test_an_object_that_cannot_be_put_leaves_the_batch_undone(tmp_path):
     assert rows(tmp_path, "clip") == []
 
 
+def test_large_files_and_rows_without_one_stand_in_the_same_table(tmp_path):
+    samples = np.random.default_rng(0).integers(-(2**23), 2**23, 60_000, dtype=np.int32)
+    found, _ = write(tmp_path, [samples, samples[:8000], samples[::-1], samples], picture=None)
+    assert [row["npts"] for row in found] == [60_000, 8000, 60_000, 60_000]
+    np.testing.assert_array_equal(sound(found[2]["sound"]), samples[::-1])
+    np.testing.assert_array_equal(sound(found[1]["sound"]), samples[:8000])
+    assert found[0]["picture"] is None
+
+
 def test_binaries_have_no_statistics_and_pictures_are_not_compressed_again(tmp_path):
     write(tmp_path, noise())
     group = pq.ParquetFile(tmp_path / f"clip/{BATCH}.parquet").metadata.row_group(0)

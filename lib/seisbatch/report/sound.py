@@ -103,10 +103,11 @@ def _days(store: Store, outcomes: pa.Table, sheet: ClipSheet | None) -> list[Sou
 
 
 def _left_out(store: Store) -> Counter[tuple[str, dt.date]]:
-    """Clips that were left out, by channel and day."""
+    """Clips that were left out of what was recorded, by channel and day."""
     dataset = table_dataset(store.settings, CEMETERY)
     if dataset is None:
         return Counter()
     columns = {code: pc.field(code) for code in Channel._fields} | {"date": pc.field("starttime").cast(pa.date32())}
-    groups = dataset.to_table(columns=columns).group_by(list(columns)).aggregate([([], "count_all")]).to_pylist()
+    touched = pc.field("outcome") != str(Outcome.EMPTY)  # of the others there is a row for all that are one after another
+    groups = dataset.to_table(columns=columns, filter=touched).group_by(list(columns)).aggregate([([], "count_all")]).to_pylist()
     return Counter({(".".join(row[code] for code in Channel._fields), row["date"]): row["count_all"] for row in groups})

@@ -42,7 +42,8 @@ class PictureSettings:
 
     ``nfft``: 56 ms to the nearest power of two; ``overlap``: that share of it, or such that there is a frame a pixel;
     ``low`` and ``high`` [Hz]: 0 and the Nyquist frequency. The rest is of :class:`~seisbatch.process.spectrogram.Frames` and
-    :class:`~seisbatch.process.picture.Look`. ``labelled`` draws with axes, for people.
+    :class:`~seisbatch.process.picture.Look`, ``decibels`` re 1 uPa where the sensitivity is one number. ``labelled`` draws with
+    axes, for people.
     """
 
     nfft: int | None = None

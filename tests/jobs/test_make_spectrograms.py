@@ -89,8 +89,8 @@ def test_outcomes_tell_the_corrupt_the_missing_and_the_partial(undisturbed):
     assert day["outcome"] == "ok"
     assert "partial" in day["reason"]
     assert day["windows"] == pytest.approx(1188, abs=1)
-    manifest = json.loads((undisturbed / "manifest.json").read_text())
-    assert manifest["planned"] == {"object": 6, "channel-day": 1, "batch": 4}
+    manifest = json.loads((undisturbed / "manifest.json").read_text())  # the last recording may be longer: a unit looks
+    assert manifest["planned"] == {"object": 6, "channel-day": 1, "batch": 5}
 
 
 def test_a_ships_tones_come_out_at_their_levels(undisturbed, recordings):
@@ -159,7 +159,7 @@ def test_running_again_adds_what_has_come_since_and_nothing_else(run_job, record
     soundfile.write(source / name, silence, int(RATE), subtype="PCM_24")  # the missing five minutes, in another format
     assert run_job("make_spectrograms", *options(source, out, *more)) == 0
     changed = {file.relative_to(out).as_posix() for file, when in written(out).items() if before.get(file) != when}
-    assert all("T0010" in name or name.startswith("psd_day") for name in changed if not name.startswith("cemetery"))
+    assert not any("T0000" in name for name in changed)  # those that the recording is in or may reach into
     assert any(name.startswith("clip/") and "T0010" in name for name in changed)
     assert len(rows(out, "clip")) == N_CLIPS + 60
     assert {file.relative_to(copy) for file in written(copy)} == {file.relative_to(out) for file in written(out)}

@@ -94,7 +94,7 @@ def _of_files(app: App, run: SoundRun) -> Recordings:
     if reach is None or reach[0] is None:
         raise OptionError(f"no recording in {run.archive.root} can be used")
     start = run.start or to_datetime(reach[0]).date()
-    end = run.end or to_datetime(reach[1]).date() + dt.timedelta(days=1)
+    end = run.end or max(start, to_datetime(reach[1]).date()) + dt.timedelta(days=1)
     rates = {found.name: options.rate or found.rate}
     date = F.lit(None).cast("date")
     problems = frame.where("outcome IS NOT NULL").select("unit", date.alias("date"), "outcome", "reason")

@@ -109,5 +109,7 @@ def _left_out(store: Store) -> Counter[tuple[str, dt.date]]:
         return Counter()
     columns = {code: pc.field(code) for code in Channel._fields} | {"date": pc.field("starttime").cast(pa.date32())}
     touched = pc.field("outcome") != str(Outcome.EMPTY)  # of the others there is a row for all that are one after another
-    groups = dataset.to_table(columns=columns, filter=touched).group_by(list(columns)).aggregate([([], "count_all")]).to_pylist()
+    groups = (
+        dataset.to_table(columns=columns, filter=touched).group_by(list(columns)).aggregate([([], "count_all")]).to_pylist()
+    )
     return Counter({(".".join(row[code] for code in Channel._fields), row["date"]): row["count_all"] for row in groups})

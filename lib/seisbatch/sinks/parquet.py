@@ -106,17 +106,25 @@ class TableFile:
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:
-    """A column; a float32 matrix (row, sample) becomes lists without a copy, rows may have lists of lengths of their own."""
+    """A column; a float32 matrix (row, sample) becomes lists without a copy."""
     if pa.types.is_list(kind):
         if values[0] is None:  # so are the others
             return pa.nulls(len(values), kind)
-        flat: npt.NDArray[np.float32] = values.ravel() if isinstance(values, np.ndarray) else np.concatenate(values)
-        offsets = np.cumsum([0, *map(len, values)], dtype=np.int32)
-        return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat, kind.value_type))
+        if not isinstance(values, np.ndarray):
+            return _lists(values, kind)
+        matrix: npt.NDArray[np.float32] = np.ascontiguousarray(values)
+        offsets = np.arange(0, matrix.size + 1, matrix.shape[1], dtype=np.int32)
+        return pa.ListArray.from_arrays(pa.array(offsets), pa.array(matrix.ravel()))
     if pa.types.is_binary(kind) and len(values) == 1 and isinstance(values[0], bytes):  # without a copy
         ends = np.array([0, len(values[0])], np.int32)
         return pa.Array.from_buffers(kind, 1, [None, pa.py_buffer(ends), pa.py_buffer(values[0])])
     return pa.array(values, type=kind)
+
+
+def _lists(rows: Sequence[npt.NDArray[np.float32]], kind: pa.ListType) -> pa.Array:
+    """Rows of samples, each of a number of its own."""
+    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(rows), kind.value_type))
 
 
 def read_footer(store: Store, key: str) -> pq.FileMetaData:

@@ -73,6 +73,7 @@ def write_batches(
         outcomes = recorded_batch(out, tables[0], batch["name"], names)
         if outcomes is None:
             with BatchFiles(out, settings.metadata, tables, batch["name"], settings.format) as files:
+                files.replaces(recorded_objects(out, tables[0], batch["name"]))
                 outcomes = files.commit(list(work(batch, files)), names)
             give_back()
         common = {"run_id": settings.run_id, "job": settings.job}
@@ -116,6 +117,14 @@ def recorded_batch(out: Store, table: Table, name: str, inputs: Sequence[str]) -
     return [*units, _batch_row(name, key, units, record["rows"], record["bytes_written"])]
 
 
+def recorded_objects(out: Store, table: Table, name: str) -> list[str]:
+    """The objects that a batch which is written put beside its tables."""
+    try:
+        return list(recorded_unit(out, batch_key(table, name)).get("objects", {}))
+    except (Missing, Corrupt):
+        return []
+
+
 def _are_there(out: Store, sizes: Mapping[str, int]) -> bool:
     """Whether objects stand there, each of its size."""
 
@@ -140,6 +149,7 @@ class BatchFiles:
         self._format = format
         self._records: RecordsFile | None = None
         self._objects: dict[str, int] = {}
+        self._replaced: set[str] = set()
         self._pool: ThreadPoolExecutor | None = None
         self._puts: deque[Future[None]] = deque()
         self._clean_up = ExitStack()
@@ -198,6 +208,10 @@ class BatchFiles:
         self._objects[key] = len(data)
         self._puts.append(self._pool.submit(self._out.put, key, data))
 
+    def replaces(self, objects: Iterable[str]) -> None:
+        """Remove these objects of an earlier try, but for those that are put again, before the batch is committed."""
+        self._replaced.update(objects)
+
     def remove(self, key: str) -> None:
         """Remove an object that an earlier try may have left, and that is none of the batch's now."""
         self._out.delete([key])
@@ -222,6 +236,7 @@ class BatchFiles:
             self.put(miniseed_key(self._name), self._records.finish())
         elif self._format != "parquet":  # what an earlier try left
             self._out.delete([miniseed_key(self._name)])
+        self._out.delete(self._replaced - self._objects.keys())
         for table in self._tables[1:]:
             if table.name in self._files:
                 self._files[table.name].commit({})

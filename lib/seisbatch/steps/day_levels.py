@@ -29,6 +29,7 @@ BLOCK_BYTES = 200_000_000
 """Of a day's levels in bands of 1 Hz that are held at a time: a day of minutes at 64 kHz is 184 MB. What has more is read
 several times, a block of bands each."""
 MAX_AHEAD_OBJECTS = 8
+_PLAIN = ("starttime", "seconds", "frames")
 
 
 @dataclass(eq=False)
@@ -86,9 +87,6 @@ def day_levels(settings: SoundSettings, units: Sequence[str], start_ns: int, end
     if block is not None:
         made.means[ONE_HERTZ], made.percentiles[ONE_HERTZ] = block.reduced(units, made.frames)
     return made
-
-
-_PLAIN = ("starttime", "seconds", "frames")
 
 
 class _Block:

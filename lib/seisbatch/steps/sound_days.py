@@ -106,6 +106,8 @@ def _day(settings: SoundSettings, name: Channel, batch: Batch, files: BatchFiles
         seconds = recorded_seconds(settings, clips)
         if OBJECTS in settings.places and clips:
             n_bytes += files.put(manifest_key(name, span[0]), clip_manifest(settings, name, *span, clips, missing))
+        elif OBJECTS in settings.places:  # what an earlier try left
+            open_store(settings.out).delete([manifest_key(name, span[0])])
     if settings.band_sets:
         levels = day_levels(settings, units, *span)
         if levels is None:

@@ -30,7 +30,7 @@ def store(request, tmp_path):
         path.write_bytes(content)
     (tmp_path / "files" / "outside.wav").touch()
     with serving(request.param, tmp_path) as address:
-        yield Store(StoreSettings(f"{address}/files/site%201/"))
+        yield Store(StoreSettings(f"{address}/files/site 1/"))
 
 
 def test_everything_below_is_listed_and_nothing_else(store: Store) -> None:
@@ -194,6 +194,16 @@ def test_lengths_that_are_not_told_are_no_trouble(answering) -> None:
         assert bytes(store.get("a")) == b"whole"
         assert (store.size("a"), bytes(store.get_range("a", 1, 3)), store.tail("a", 2)) == (5, b"hol", (5, b"le"))
         assert bytes(store.get_ranges("a", [0], [9], store.version("a"))[0]) == b"whole"
+
+
+def test_parts_of_which_the_server_tells_little(answering) -> None:
+    total_unknown = (206, b"hol", {"Content-Range": "bytes 1-3/*", "ETag": "1"})
+    store = answering({"/files/x/a": [total_unknown]})
+    assert bytes(store.get_range("a", 1, 3)) == b"hol"
+    for headers in ({}, {"Content-Range": "bytes 2-4/9"}):
+        store = answering({"/files/x/a": [(206, b"hol", headers)]})
+        with pytest.raises(UnitError, match="the server sends those from 2 on|does not tell of what"):
+            store.get_range("a", 1, 3)
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1/files/", "http://no-such-host.invalid/"])

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from urllib.request import Request, urlopen
 
 from seisbatch.acquire.backend import Changed, Listed, Opened, StoreSettings
-from seisbatch.outcome import RunError
+from seisbatch.outcome import RunError, UnitError
 
 SCHEMES = ("http://", "https://")
 SECONDS = 60
@@ -33,7 +33,7 @@ MAX_DEPTH = 16
 
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 _BROKEN = (http.client.HTTPException, OSError)
-_TOTAL = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
+_TOTAL = re.compile(r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)")
 
 T = TypeVar("T")
 
@@ -72,6 +72,7 @@ class Web:
             self._root = check_address(settings.root)
         except ValueError as error:
             raise RunError(str(error)) from None
+        self._address = quote(self._root, safe="/:%[]@!$&'()*+,;=~")
         self._is_there = False
 
     def require(self) -> None:
@@ -123,6 +124,8 @@ class Web:
                 size, first = _part(answer)
                 if first is None:
                     return None, b""
+                if first > start:
+                    raise UnitError(f"asked for bytes from {start} on, the server sends those from {first} on")
                 wanted = length if size < 0 else min(length, max(0, size - start))
                 _skip(answer, start - first)
                 body = bytes(answer.read(wanted)) if wanted else b""
@@ -208,7 +211,7 @@ class Web:
         """The server's answer, that there is no such part among them; HTTPError where it refuses."""
         headers = {"Accept-Encoding": "identity"} | ({"Range": part} if part else {})
         try:
-            answer = urlopen(Request(f"{self._root}/{quote(key)}", headers=headers, method=method), timeout=SECONDS)
+            answer = urlopen(Request(f"{self._address}/{quote(key)}", headers=headers, method=method), timeout=SECONDS)
         except HTTPError as error:
             self._is_there = True
             if error.code == 416:
@@ -264,9 +267,11 @@ def _part(answer: Any) -> tuple[int, int | None]:
     if answer.status == 200:
         return _size(answer), 0
     found = _TOTAL.match(answer.headers.get("Content-Range", ""))
-    if found is None:
-        return -1, None
-    return int(found[2]), int(found[1]) if answer.status == 206 and found[1] else None
+    if answer.status != 206:
+        return int(found[2]) if found and found[2] else -1, None
+    if found is None or found[1] is None:
+        raise UnitError("the answer is a part, and does not tell of what")
+    return int(found[2]) if found[2] else -1, int(found[1])
 
 
 def _version(answer: Any, size: int) -> str:

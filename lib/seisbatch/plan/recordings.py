@@ -243,7 +243,7 @@ def _read_times(spark: SparkSession, settings: RecordingTimesSettings, unread: S
 
 def _table(rows: Sequence[_Recording], name: Channel) -> pa.Table:
     start_ns, keys, sizes, versions, outcomes, reasons = zip(*rows, strict=True)
-    codes = [[code] * len(rows) for code in name]
+    codes = [pa.repeat(code, len(rows)) for code in name]
     return pa.table([keys, *codes, keys, start_ns, sizes, versions, outcomes, reasons], RECORDING.arrow())
 
 

@@ -143,8 +143,7 @@ def sound_plan(found: Recordings, run: SoundRun) -> tuple[SoundRun, SoundPlan]:
     spacing = spacing_of(found.frame)
     work = _work(found, run, spacing)
     if not work:
-        first, last = (to_datetime(instant).date() for instant in found.span_ns)
-        raise OptionError(f"no recording in {run.archive.root} begins from {first} up to {last}")
+        raise OptionError(_none_in_span(found, run))
     minutes = run.options.unit_minutes or min(unit_minutes(spacing, _bytes_a_second(one)) for one in work)
     check_unit_minutes(minutes)
     work = [replace(one, unit_seconds=60.0 * minutes) for one in work]
@@ -211,6 +210,15 @@ def _work(found: Recordings, run: SoundRun, spacing: Spacing) -> list[SoundWork]
             )
         )
     return work
+
+
+def _none_in_span(found: Recordings, run: SoundRun) -> str:
+    first, last = (to_datetime(instant).date() for instant in found.span_ns)
+    reach = found.frame.agg(F.min("start_ns"), F.max("start_ns")).first()
+    there = ""
+    if reach is not None and reach[0] is not None:
+        there = "; those there begin from {:%Y-%m-%dT%H:%M} to {:%Y-%m-%dT%H:%M}".format(*map(to_datetime, reach))
+    return f"no recording in {run.archive.root} begins from {first} up to {last}{there}"
 
 
 def _bytes_a_second(work: SoundWork) -> float:

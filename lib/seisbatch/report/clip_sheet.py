@@ -17,6 +17,7 @@ from seisbatch.names import Channel
 from seisbatch.outcome import UnitError
 from seisbatch.report.sound_levels import in_order
 from seisbatch.sinks.dataset import parquet_file
+from seisbatch.steps.sound_settings import CLIPS
 
 SHOWN = 12
 MOST_FILES = 30_000
@@ -25,8 +26,6 @@ READERS = 24
 """At a time: of each file there is little to read."""
 PICTURE_BYTES = 5_000_000
 """Of all pictures on the page; those beyond are left out."""
-CLIPS = "clips"
-"""Folder of the clips' objects."""
 _COLUMNS = [
     *Channel._fields,
     *("clock", "rms", "peak", "units", "n_padded", "sound_file"),

@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 from seisbatch import __version__
 from seisbatch.acquire.objects import Store
 from seisbatch.outcome import Outcome, RunError, plural
-from seisbatch.report.clip_sheet import CLIPS
 from seisbatch.report.page import Availability, RecordSection, RunReport, UnitRow, render
 from seisbatch.report.section import record_section
 from seisbatch.report.sound import sound_section
@@ -41,6 +40,7 @@ from seisbatch.schema import (
 from seisbatch.sinks.dataset import table_dataset
 from seisbatch.steps.batches import MINISEED, WAVEFORMS, miniseed_key
 from seisbatch.steps.export_files import EXPORT
+from seisbatch.steps.sound_settings import CLIPS, LEVELS, LONG_TERM, SHARDS
 
 REPORT_KEY = "report.html"
 FILE_KINDS = ("tile", "source-group", "batch")
@@ -48,8 +48,6 @@ FILE_KINDS = ("tile", "source-group", "batch")
 BESIDE = (CEMETERY, SITE, RESPONSE, PSD)
 """Tables whose files are named as those of the table that they are written with."""
 ALL = (CCF, STACK, INDEX, WF_MINISEED, SOURCE, CHANNEL, WF_TIME_SERIES, EXPORTS, CLIP, PSD_DAY, *BESIDE)
-SHARDS, LEVELS, LONG_TERM = "shards", "levels", "long_term"
-"""Folders of tar files of clips, of the days' netCDF files, and of their long-term averages."""
 OBJECTS = (MINISEED, EXPORT, WAVEFORMS, CLIPS, SHARDS, LEVELS, LONG_TERM)
 """Folders of objects that stand beside the tables."""
 READING_KINDS = ("channel-day", "window", "file", "event", "object", "catalogue", "station-file")

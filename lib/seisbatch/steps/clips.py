@@ -23,14 +23,22 @@ from seisbatch.sinks.png import palette_png
 from seisbatch.sinks.shards import SHARD_BYTES, Place, TarShards
 from seisbatch.sinks.wav import wav_file
 from seisbatch.steps.batches import BatchFiles
-from seisbatch.steps.sound_settings import OBJECTS, PARQUET, TAR, PictureSettings, SoundSettings
+from seisbatch.steps.sound_settings import (
+    CLIPS,
+    COUNT,
+    OBJECTS,
+    PARQUET,
+    SHARDS,
+    TAR,
+    UPA,
+    PictureSettings,
+    SoundSettings,
+    level_units,
+)
 from seisbatch.times import SECOND_NS, to_datetime
 
-CLIPS, SHARDS = "clips", "shards"
-"""Folders of the clips' own objects, and of the shards that hold many."""
 EXTENSIONS = {"wav32": "wav", "wav16": "wav", "flac": "flac"}
 PICTURE_EXTENSION = "png"
-UPA, COUNT = "1 uPa", "1 count"
 
 Row = dict[str, Any]
 _palette = functools.cache(colour_table)
@@ -122,7 +130,7 @@ class ClipWriter:
     def _encode(self, clip: Segment, n_padded: int) -> tuple[Row, dict[str, tuple[str, bytes]]]:
         """What a row tells of a clip's levels and files, and the files: extension and bytes of ``sound`` and ``picture``."""
         rms, peak = clip_levels(clip.samples, self._rate, self._calibration, n_padded)
-        row: Row = {"rms": rms, "peak": peak, "units": COUNT if self._calibration is None else UPA}
+        row: Row = {"rms": rms, "peak": peak, "units": level_units(self._calibration)}
         encoded = {}
         if self._settings.sound is not None:
             sound = self._sound(clip, self._settings.sound)

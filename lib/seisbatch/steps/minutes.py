@@ -13,7 +13,7 @@ from seisbatch.process.bands import Bands, hybrid_millidecade_bands, one_hertz_b
 from seisbatch.process.clock import ClockWindow, edge_of
 from seisbatch.process.levels import Calibration, band_levels, density_sum, second_frames
 from seisbatch.process.segments import Segment
-from seisbatch.steps.sound_settings import HYBRID_MILLIDECADE, ONE_HERTZ, THIRD_OCTAVE, SoundSettings
+from seisbatch.steps.sound_settings import HYBRID_MILLIDECADE, ONE_HERTZ, THIRD_OCTAVE, SoundSettings, level_units
 from seisbatch.times import SECOND_NS, to_datetime
 
 Row = dict[str, Any]
@@ -30,11 +30,6 @@ ONE_HERTZ_STEP = 1 / 64
 def bands_of(band_set: str, rate: float) -> Bands:
     """The bands of one of ``BAND_SETS`` at a sampling rate [Hz]; none where all of them are beyond the Nyquist frequency."""
     return BANDS[band_set](rate)
-
-
-def level_units(calibration: Calibration | None) -> str:
-    """What levels are relative to, as tables have it."""
-    return "1 count" if calibration is None else "1 uPa"
 
 
 def minute_row(

@@ -20,11 +20,17 @@ from seisbatch.steps.batches import IN_FLIGHT, Batch, BatchFiles, OutcomeRow, ba
 from seisbatch.steps.clip_manifests import clip_manifest, manifest_key, read_clips, recorded_seconds
 from seisbatch.steps.day_levels import PERCENTS, DayLevels, day_levels, drawn_levels
 from seisbatch.steps.minutes import bands_of
-from seisbatch.steps.sound_settings import HYBRID_MILLIDECADE, OBJECTS, ONE_HERTZ, THIRD_OCTAVE, SoundSettings
+from seisbatch.steps.sound_settings import (
+    HYBRID_MILLIDECADE,
+    LEVELS,
+    LONG_TERM,
+    OBJECTS,
+    ONE_HERTZ,
+    THIRD_OCTAVE,
+    SoundSettings,
+)
 from seisbatch.times import SECOND_NS
 
-LEVELS, LONG_TERM = "levels", "long_term"
-"""Folders of the days' netCDF files and long-term spectral averages."""
 MISSING = "missing"
 LONG_NAMES = {
     HYBRID_MILLIDECADE: "hybrid millidecades",

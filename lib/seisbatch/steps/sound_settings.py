@@ -25,6 +25,12 @@ BAND_SETS = (ONE_HERTZ, HYBRID_MILLIDECADE, THIRD_OCTAVE)
 PARQUET, TAR, OBJECTS = "parquet", "tar", "objects"
 PLACES = (PARQUET, TAR, OBJECTS)
 
+CLIPS, SHARDS, LEVELS, LONG_TERM = "clips", "shards", "levels", "long_term"
+"""Folders of objects beside the tables: of clips, of shards that hold many, of days' netCDF files and of their pictures."""
+
+UPA, COUNT = "1 uPa", "1 count"
+"""What levels are relative to, where the sensitivity is known and where it is not."""
+
 LEAVE_OUT, PAD = "leave_out", "pad"
 
 SOUNDS = ("wav32", "wav16", "flac")
@@ -34,6 +40,11 @@ Labelled = Callable[[Channel, Segment, Frames, Look, Picture, npt.NDArray[np.uin
 what its levels are relative to."""
 LongTermPicture = Callable[..., bytes]
 """Draws the long-term spectral average of a channel-day as a PNG file."""
+
+
+def level_units(calibration: Calibration | None) -> str:
+    """What levels are relative to, as tables have it."""
+    return COUNT if calibration is None else UPA
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -134,7 +134,7 @@ def write_run(store: Store) -> dict[str, int]:
     write_clips(store, rows)
     with TableFile(store, f"cemetery/{batch_name(DAYS[1], 'T0020')}.parquet", CEMETERY, {}) as file:
         at = [midnight(DAYS[1]) + dt.timedelta(hours=12, seconds=5 * n) for n in range(7)]
-        common = {"unit": "u", **CODES, "data_tag": "", "outcome": "empty", "reason": "a gap", "parameters_id": "p"}
+        common = {"unit": "u", **CODES, "data_tag": "", "outcome": "rejected", "reason": "a gap", "parameters_id": "p"}
         file.write_rows([{**common, "starttime": time, "endtime": time + dt.timedelta(seconds=5)} for time in at])
         file.commit({})
     with TableFile(store, "outcomes/year=2024/month=01/outcomes.parquet", OUTCOMES, {}) as file:

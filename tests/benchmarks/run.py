@@ -20,6 +20,8 @@ import bench_motion
 import bench_oneshot
 import bench_preprocess
 import bench_response
+import bench_sound_job
+import bench_sound_levels
 import bench_spectrogram
 import bench_windows
 
@@ -40,6 +42,8 @@ def main() -> None:
         bench_oneshot,
         bench_motion,
         bench_spectrogram,
+        bench_sound_levels,
+        bench_sound_job,
     ):
         for row in module.measure():
             rows.append(row)

@@ -15,7 +15,7 @@ from seisbatch.times import DAY_NS, SECOND_NS
 MINUTE_NS = 60 * SECOND_NS
 UNIT_MINUTES = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720, 1440)
 """What auto chooses from: parts of a day that people know."""
-UNIT_BYTES = 320_000_000
+UNIT_BYTES = 400_000_000
 LONGEST_SPACINGS = 3
 """A recording is taken to end at the latest so many times the usual spacing after it begins: not all are of one length."""
 

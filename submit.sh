@@ -168,7 +168,9 @@ run_tests() {
   "$python" -m ruff check || failed=1
   "$python" -m ruff format --check || failed=1
   "$python" -m mypy || failed=1
-  "$python" -m pytest || failed=$?
+  # Two processes, as most tests wait for Java as long as they compute. A file's tests share what they make: they stay together,
+  # and tests/conftest.py says which files come first. A process that crashes ends its part, and fails the run.
+  "$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 || failed=$?
   return $failed
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import sys
@@ -17,6 +18,28 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 RunJob = Callable[..., int]
 
+LONGEST = [
+    "test_launcher.py",
+    "jobs/test_load_mongo.py",
+    "jobs/test_kill.py",
+    "jobs/test_accounting.py",
+    "test_datasource.py",
+    "acquire/test_faults.py",
+    "jobs/test_remove_response.py",
+    "jobs/test_killed_server.py",
+    "acquire/test_responses.py",
+]
+"""Files that take the longest, the first beside one that writes the sample archive. Of tests in several processes they come
+first, then the other jobs: a long file at the end would leave the other processes idle."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not hasattr(config, "workerinput"):  # one process: in the order asked for
+        return
+    tests = REPOSITORY / "tests"
+    ranks = {tests / name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (ranks.get(item.path, len(ranks)), not item.path.is_relative_to(tests / "jobs")))
+
 
 @pytest.fixture(scope="session")
 def real_archive() -> Path:
@@ -29,12 +52,16 @@ def real_archive() -> Path:
 
 @pytest.fixture(scope="session")
 def sample_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample archive, written once for all tests."""
+    """The sample archive, written once for all tests, of every process of the run."""
     from seisbatch.sample import write_sample_archive
 
-    folder = tmp_path_factory.mktemp("sample") / "archive"
-    write_sample_archive(folder, quiet=True)
-    return folder
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # the run's; a worker has a folder of its own in it
+    with (folder / "sample.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # given back as the file is closed
+        write_sample_archive(folder / "sample" / "archive", quiet=True)
+    return folder / "sample" / "archive"
 
 
 def spark_properties() -> dict[str, str]:

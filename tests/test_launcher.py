@@ -4,12 +4,12 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
 import tomllib
 import zipfile
 from pathlib import Path
@@ -64,7 +64,13 @@ def project(tmp_path_factory):
 
 def submit(project, *arguments, env, cwd=None):
     command = [str(project / "submit.sh"), *arguments]
-    return subprocess.run(command, env=env, cwd=cwd or project, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env=env, cwd=cwd or project, capture_output=True, text=True, timeout=300)
+
+
+def seconds_of_children():
+    """Of a processor, that programs which have ended took: other tests run meanwhile."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def write_job(folder, *lines):
@@ -131,9 +137,9 @@ def test_an_option_before_the_job_that_is_not_the_launchers_is_refused(project, 
 
 
 def test_help_of_a_job_needs_neither_java_nor_spark(project, no_java):
-    started = time.monotonic()
+    started = seconds_of_children()
     result = submit(project, "cross_correlate", "--help", env=no_java | {"PYTHONPROFILEIMPORTTIME": "1"})
-    assert time.monotonic() - started < 5
+    assert seconds_of_children() - started < 5
     assert result.returncode == 0
     assert "--max-bad-fraction" in result.stdout
     assert "./submit.sh cross_correlate" in result.stdout
@@ -182,10 +188,10 @@ def test_installs_once_again_when_the_lock_changed_and_afresh_when_interrupted(s
     assert "making .venv" in first.stderr
     assert "(once" in first.stderr
 
-    started = time.monotonic()
+    started = seconds_of_children()
     later = ask(small_project, environment)
     assert (later.returncode, later.stdout, later.stderr) == (0, "1\n", "")
-    assert time.monotonic() - started < 1
+    assert seconds_of_children() - started < 1
 
     lock_tiny(small_project, "2")
     changed = ask(small_project, environment)
@@ -217,7 +223,7 @@ def test_two_launchers_at_once_install_once(small_project, environment):
     env = environment | {"SEISBATCH_PYTHON": sys.executable}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     both = [subprocess.Popen(command, env=env, cwd=small_project, **pipes) for _ in range(2)]
-    told = [process.communicate(timeout=60) for process in both]
+    told = [process.communicate(timeout=300) for process in both]
     assert [stdout for stdout, _ in told] == ["1\n", "1\n"], told
     assert sum("making .venv" in stderr for _, stderr in told) == 1
     assert sum("waiting for another" in stderr for _, stderr in told) <= 1

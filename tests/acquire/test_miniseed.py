@@ -101,12 +101,12 @@ def test_a_real_day_is_one_segment_in_one_array() -> None:
 @pytest.mark.parametrize("path", packaged(), ids=lambda path: path.name)
 def test_packaged_files_have_one_outcome_each(path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     data = path.read_bytes()
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         outcome = decode(data)
     except UnitError as error:
         outcome = error
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert capfd.readouterr() == ("", "")
     if isinstance(outcome, UnitError):
         assert isinstance(outcome, Corrupt)
@@ -242,9 +242,9 @@ def test_a_record_twice_is_kept_twice() -> None:
 def test_five_thousand_gaps() -> None:
     step = 25_000_000
     parts = [records(signal(40, n), start_ns=START_NS + n * 80 * step, length=256) for n in range(5000)]
-    started = time.perf_counter()
+    started = time.process_time()
     segments = decode(b"".join(parts))[CCA]
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert len(segments) == 5000
     assert [segment.start_ns for segment in segments] == [START_NS + n * 80 * step for n in range(5000)]
 
@@ -266,10 +266,10 @@ def hostile_pieces(n: int) -> bytes:
 @pytest.mark.parametrize("n", [20_000, 100_000])
 def test_too_many_pieces_are_refused_soon(n: int) -> None:
     data = hostile_pieces(n)
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(Rejected, match="more than 10000 segments"):
         decode(data)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_too_many_channels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,10 +199,10 @@ def test_a_document_type_is_refused_in_every_encoding(encoding: str) -> None:
     data = text.encode(encoding)
     if encoding == "UTF-7":
         data = text.encode().replace(b"<!", b"+ADwAIQ-")
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(Corrupt):
         read_stations(data)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("attack", [

@@ -157,9 +157,9 @@ def test_samples_that_are_no_numbers_are_refused():
 
 def test_five_thousand_gaps_take_no_time():
     parts = [at(17 * number, ramp(20 * 15)) for number in range(5000)]
-    started = time.perf_counter()
+    started = time.process_time()
     day = assemble(parts, DAY_NS, max_fill=1)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert len(day.runs) == 5000
     bridged = assemble(parts, DAY_NS, max_fill=2)
     assert (len(bridged.runs), bridged.counts.n_filled) == (1, 4999 * 40)

@@ -22,6 +22,7 @@ LONGEST = [
     "test_launcher.py",
     "jobs/test_load_mongo.py",
     "jobs/test_kill.py",
+    "jobs/test_make_spectrograms.py",
     "jobs/test_accounting.py",
     "test_datasource.py",
     "acquire/test_faults.py",

@@ -24,7 +24,7 @@ MOST_FILES = 30_000
 """Files whose levels are read; of more, such as are spread evenly over the run."""
 READERS = 24
 """At a time: of each file there is little to read."""
-PICTURE_BYTES = 5_000_000
+PICTURE_BYTES = 8_000_000
 """Of all pictures on the page; those beyond are left out."""
 _COLUMNS = [
     *Channel._fields,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -46,12 +47,16 @@ def _write_unit(settings: SoundSettings, unit: Batch, files: BatchFiles) -> Iter
         return
     calibration, note = calibrated.value
     outcomes: list[OutcomeRow] = []
+    started = time.perf_counter()
     of_unit = _Unit(settings, unit, name, calibration, files)
     for segments, until_ns, s3key in read_recordings(settings, unit, of_unit.needed_until_ns, outcomes):
         of_unit.add(segments, until_ns, s3key)
         del segments  # or it would be held while the next is decoded
     of_unit.finish()
+    spent = time.perf_counter() - started
+    share = (spent - sum(row["seconds"] for row in outcomes)) / max(1, len(outcomes))
     for row in outcomes:
+        row["seconds"] += share  # of making clips and minutes, which go across recordings
         if trouble := of_unit.failed.get(row["s3key"]):
             row |= {"outcome": str(Outcome.FAILED), "reason": trouble}
         elif note and row["outcome"] == Outcome.OK:

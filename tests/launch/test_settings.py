@@ -21,10 +21,10 @@ def test_every_key_has_an_explanation():
 def test_the_environment_comes_before_the_file():
     plain = read_settings(FILE, {})
     assert (plain.region, plain.staging, plain.python, plain.architecture) == (None, None, "3.11", "x86_64")
-    given = {"SEISBATCH_STAGING": "s3://mine/some/where/", "SEISBATCH_REGION": "us-west-2", "SEISBATCH_EXECUTOR_CORES": "2"}
+    given = {"SEISBATCH_STAGING": "s3://mine/some/where/", "SEISBATCH_REGION": "us-west-2", "SEISBATCH_ARCHITECTURE": "aarch64"}
     settings = read_settings(FILE, given | {"SEISBATCH_PYTHON": "/usr/bin/python3"})  # this computer's own
     assert (settings.required_staging(), settings.region) == ("s3://mine/some/where", "us-west-2")
-    assert (settings.executor_cores, settings.python) == (2, "3.11")
+    assert (settings.architecture, settings.python) == ("aarch64", "3.11")
 
 
 def test_without_a_place_for_packages_it_says_how_one_is_named():
@@ -39,7 +39,6 @@ def test_without_a_place_for_packages_it_says_how_one_is_named():
         ("STAGING", "s3://", "write s3://bucket/prefix"),
         ("REGION", "oregon", "pattern"),
         ("ARCHITECTURE", "arm64", "'x86_64' or 'aarch64'"),
-        ("EXECUTOR_CORES", "0", "greater than or equal to 1"),
         ("SERVERLESS_ROLE", "admin", "pattern"),
     ],
 )

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,9 @@ LIB = Path(__file__).resolve().parents[2]
 CONF_FILES = ("jobs/*.toml", "emr/prices.toml", "emr/rates.toml")
 """What jobs read of the configuration: their options, and what a plan is priced with."""
 
-PACKAGE, ENVIRONMENT, CONFIGURATION, JOB = "package", "environment", "configuration", "job"
+PACKAGE, ENVIRONMENT, CONFIGURATION, JOB, FILES = "package", "environment", "configuration", "job", "files"
+JAR = "jar:"
+"""Before the name of a Java library, of which there may be several."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,16 @@ def conf_zip(build: Path, conf: Path = CONF) -> Artefact:
     files = sorted(file for pattern in CONF_FILES for file in conf.glob(pattern))
     contents = {file.relative_to(conf).as_posix(): file.read_bytes() for file in files}
     return artefact(CONFIGURATION, _zipped(build, "conf", contents))
+
+
+def files_zip(build: Path, files: Mapping[str, Path]) -> Artefact:
+    """Files by the names that they get on the cluster, as a zip."""
+    return artefact(FILES, _zipped(build, "files", {name: file.read_bytes() for name, file in sorted(files.items())}))
+
+
+def jars(paths: Iterable[Path]) -> list[Artefact]:
+    """Java libraries that drivers and executors need, such as those of the connector to MongoDB."""
+    return [artefact(f"{JAR}{path.name}", path) for path in paths]
 
 
 def _zipped(build: Path, name: str, contents: Mapping[str, bytes]) -> Path:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import boto3
+from botocore.exceptions import BotoCoreError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from seisbatch.config import CONF
@@ -47,9 +49,17 @@ class LaunchSettings(BaseModel):
     python: Literal["3.11", "3.12", "3.13"]
     architecture: Literal["x86_64", "aarch64"]
     wheels: Annotated[Path | None, BeforeValidator(_folder)]
-    executor_cores: Annotated[int, Field(ge=1, le=64)]
-    executor_heap: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$")]
     serverless_role: Annotated[Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")] | None, _none("none")]
+
+    def required_region(self) -> str:
+        """The region that runs are in; RunError, saying how it is set, where nothing does."""
+        try:
+            region = self.region or boto3.session.Session(profile_name=self.profile).region_name
+        except BotoCoreError as error:
+            raise RunError(f"conf/{LAUNCH_FILE}: {error}") from None
+        if not region:
+            raise RunError(f"in which region? Set region in conf/{LAUNCH_FILE}, or AWS_DEFAULT_REGION, such as us-west-2")
+        return str(region)
 
     def required_staging(self) -> str:
         """Where packages and logs go; RunError, saying how it is set, where nothing does."""

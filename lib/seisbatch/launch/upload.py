@@ -74,7 +74,7 @@ def _require_region(client: Any, bucket: str, answer: Any) -> None:
     here = client.meta.region_name
     if there and here and here != "aws-global" and there != here:
         raise RunError(
-            f"s3://{bucket} is in {there}, and the run in {here}: set a bucket of {here} as staging in conf/emr/launch.toml, or "
+            f"s3://{bucket} is in {there}, the run in {here}: in conf/emr/launch.toml, name a bucket of {here} as staging, or "
             f'region = "{there}"'
         )
 

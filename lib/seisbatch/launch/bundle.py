@@ -9,10 +9,13 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seisbatch.config import CONF
 from seisbatch.launch.environment import environment_file
-from seisbatch.launch.settings import LaunchSettings
+
+if TYPE_CHECKING:
+    from seisbatch.launch.settings import LaunchSettings  # brings boto3, which a package alone does not need
 
 LIB = Path(__file__).resolve().parents[2]
 

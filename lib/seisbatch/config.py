@@ -122,16 +122,40 @@ def parse(job: str, model: type[Model], argv: Sequence[str], description: str = 
 
     Raises OptionError; ``--help`` prints and exits, as argparse has it.
     """
+    defaults = {option.key: option.default for option in options_of(job)}
+    return validated(model, defaults | given(job, argv, description))
+
+
+def given(job: str, argv: Sequence[str], description: str = "") -> dict[str, Any]:
+    """What ``--config`` and, over it, a command line say of a job's options, not validated yet.
+
+    Raises OptionError where there is no such option; ``--help`` prints and exits, as argparse has it.
+    """
     options = options_of(job)
     parser = _parser(job, description, options)
     known, unknown = parser.parse_known_args(_with_negative_values(argv))
     if unknown:
         raise OptionError(_unknown(unknown, options))
-    given = vars(known)
-    values = {option.key: option.default for option in options}
-    if config := given.pop("config", None):
-        values |= _from_file(Path(config), values)
-    return validated(model, values | given)
+    values = vars(known)
+    if config := values.pop("config", None):
+        values = _from_file(Path(config), {option.key: option.default for option in options}) | values
+    return values
+
+
+def as_words(values: Mapping[str, Any]) -> list[str]:
+    """Options as a command line has them.
+
+    >>> as_words({"min_depth": -2.5, "plan": True, "anonymous": False, "pre_filt": [1, 2.5]})
+    ['--min-depth=-2.5', '--plan', '--no-anonymous', '--pre-filt=1,2.5']
+    """
+    words = []
+    for key, value in values.items():
+        flag = key.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{'' if value else 'no-'}{flag}")
+        else:
+            words.append(f"--{flag}={','.join(map(str, value)) if isinstance(value, list | tuple) else value}")
+    return words
 
 
 def validated(model: type[Model], values: Mapping[str, Any]) -> Model:

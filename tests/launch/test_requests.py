@@ -18,9 +18,10 @@ CONF = Path(__file__).resolve().parents[2] / "conf" / "emr"
 PLACES = {
     "name": "cross_correlate-1", "job": "cross_correlate", "logs": "s3://staging/seisbatch/logs", "log_key": "", "chip": "g",
     "architecture": "aarch64", "serverless_architecture": "ARM64", "bucket": "staging", "prefix": "seisbatch/",
-    "out_bucket": "results", "out_prefix": "run1/",
+    "role": "arn:aws:iam::123456789012:role/run", "application": "00f1", "out_bucket": "results", "out_prefix": "run1/",
 }  # fmt: skip
 REQUESTS = {
+    "job-run.json": ("emr-serverless", "StartJobRun"),
     "cluster.json": ("emr", "RunJobFlow"),
     "application.json": ("emr-serverless", "CreateApplication"),
     "lifecycle.json": ("s3", "PutBucketLifecycleConfiguration"),

@@ -1,0 +1,24 @@
+"""Clients of AWS: the usual chain of credentials and regions, patience with throttling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from seisbatch.launch.failures import telling
+
+TRIES = 8
+"""Of a request that is throttled or not answered; with the waits between them about half a minute."""
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+
+
+def client(service: str, region: str | None = None, endpoint: str | None = None) -> Any:
+    """A client of a service; without a region that of the environment or the profile. RunError where there is none."""
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": TRIES}, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS
+    )
+    with telling(f"AWS's {service}"):
+        return boto3.session.Session().client(service, region_name=region, endpoint_url=endpoint, config=config)

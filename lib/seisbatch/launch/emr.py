@@ -1,0 +1,131 @@
+"""Runs as steps of a cluster on Amazon EMR: one that is there, or one that is made for the run and ends with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from seisbatch.launch.failures import reason_told, telling
+from seisbatch.launch.service import ON_EMR, Log, Request, Run, RunState
+from seisbatch.outcome import RunError
+
+RUNNER = "command-runner.jar"
+"""Amazon's program that runs a command on the primary node as a step."""
+_FINAL_STEP = {"COMPLETED", "CANCELLED", "FAILED", "INTERRUPTED"}
+_ENDING_CLUSTER = {"TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS"}
+
+
+def step(name: str, arguments: Sequence[str], on_failure: str) -> dict[str, Any]:
+    """A step (StepConfig) that calls spark-submit; ``on_failure`` is CONTINUE or TERMINATE_CLUSTER."""
+    runs = {"Jar": RUNNER, "Args": ["spark-submit", *arguments]}
+    return {"Name": name, "ActionOnFailure": on_failure, "HadoopJarStep": runs}
+
+
+def add_step_request(cluster: str, name: str, arguments: Sequence[str]) -> Request:
+    """A step for a cluster that is there; it goes on for others where this one fails."""
+    return Request(ON_EMR, "AddJobFlowSteps", {"JobFlowId": cluster, "Steps": [step(name, arguments, "CONTINUE")]})
+
+
+def create_cluster_request(cluster: Mapping[str, Any], name: str, arguments: Sequence[str]) -> Request:
+    """A cluster as conf/emr/cluster.json has it, with one step, after which it ends."""
+    return Request(ON_EMR, "RunJobFlow", {**cluster, "Steps": [step(name, arguments, "TERMINATE_CLUSTER")]})
+
+
+class Emr:
+    """Amazon EMR on EC2: the cluster ``j-...``, or else one made of ``template``, a filled in request RunJobFlow."""
+
+    def __init__(self, client: Any, cluster: str | None = None, template: Mapping[str, Any] | None = None) -> None:
+        self._client, self._cluster, self._template = client, cluster, template or {}
+
+    def requests(self, name: str, arguments: Sequence[str]) -> list[Request]:
+        if self._cluster:
+            return [add_step_request(self._cluster, name, arguments)]
+        return [create_cluster_request(self._template, name, arguments)]
+
+    def submit(self, name: str, arguments: Sequence[str]) -> Run:
+        [request] = self.requests(name, arguments)
+        if not self._cluster:
+            made = str(request.send(self._client, "creating the cluster")["JobFlowId"])
+            return Run(made, self._only_step(made), _s3(self._template.get("LogUri", "")), owns_group=True)
+        cluster = self._describe(self._cluster)
+        state = cluster["Status"]["State"]
+        if state in _ENDING_CLUSTER:
+            why = f"{state} {_reason(cluster['Status'])}".strip()
+            raise RunError(
+                f"the cluster {self._cluster} is {why}: name another, or write --on emr for one that is made for the run"
+            )
+        if not any(application["Name"] == "Spark" for application in cluster.get("Applications", [])):
+            raise RunError(f"the cluster {self._cluster} has no Spark: name one that was made with the application Spark")
+        answer = request.send(self._client, f"adding a step to {self._cluster}")
+        return Run(self._cluster, str(answer["StepIds"][0]), _s3(cluster.get("LogUri") or ""))
+
+    def state(self, run: Run) -> RunState:
+        what = f"the state of {run.id} on {run.group}"
+        answer = Request(ON_EMR, "DescribeStep", {"ClusterId": run.group, "StepId": run.id}).send(self._client, what)
+        if not answer.get("Step"):
+            raise RunError(f"{what}: there is no such step")
+        status = answer["Step"]["Status"]
+        name = status["State"]
+        if name == "COMPLETED":
+            return RunState(name, is_final=True, is_ok=True, exit_code=0)
+        if name not in ("PENDING", "CANCELLED"):
+            return RunState(name, is_final=name in _FINAL_STEP, is_ok=False, message=_reason(status))
+        of_cluster = self._describe(run.group)["Status"]
+        if name == "CANCELLED":
+            return RunState(name, is_final=True, is_ok=False, message=_reason(status) or _reason(of_cluster))
+        has_ended = of_cluster["State"] in _ENDING_CLUSTER
+        return RunState(f"cluster {of_cluster['State']}", has_ended, False, _reason(of_cluster) if has_ended else "")
+
+    def cancel(self, run: Run) -> None:
+        what = f"cancelling {run.id} on {run.group}"
+        if run.owns_group:
+            Request(ON_EMR, "TerminateJobFlows", {"JobFlowIds": [run.group]}).send(self._client, what)
+            return
+        steps = {"ClusterId": run.group, "StepIds": [run.id], "StepCancellationOption": "SEND_INTERRUPT"}
+        [answer] = Request(ON_EMR, "CancelSteps", steps).send(self._client, what)["CancelStepsInfoList"]
+        if answer["Status"] == "FAILED":
+            raise RunError(f"{what}: {answer.get('Reason') or 'Amazon EMR did not take it, and does not say why'}")
+
+    def logs(self, run: Run) -> list[Log]:
+        names = ("stderr", "stdout", "controller")
+        return [Log(name, f"{run.logs}/{run.group}/steps/{run.id}/{name}.gz") for name in names] if run.logs else []
+
+    def ui(self, run: Run) -> str | None:
+        """The Spark history server that Amazon keeps outside of the cluster, for 30 days after its end."""
+        arn = self._describe(run.group).get("ClusterArn")
+        try:
+            made = self._client.create_persistent_app_ui(TargetResourceArn=arn, ProfilerType="SHS")
+            found = self._client.get_persistent_app_ui_presigned_url(
+                PersistentAppUIId=made["PersistentAppUIId"], PersistentAppUIType="SHS"
+            )
+        except (ClientError, BotoCoreError):  # not yet, or not allowed: the run itself is none the worse
+            return None
+        return found.get("PresignedURL") if found.get("PresignedURLReady") else None
+
+    def page(self, run: Run) -> str:
+        region = self._client.meta.region_name
+        return f"https://{region}.console.aws.amazon.com/emr/home?region={region}#/clusterDetails/{run.group}"
+
+    def _describe(self, cluster: str) -> dict[str, Any]:
+        request = Request(ON_EMR, "DescribeCluster", {"ClusterId": cluster})
+        found: dict[str, Any] = request.send(self._client, f"the cluster {cluster}")["Cluster"]
+        return found
+
+    def _only_step(self, cluster: str) -> str:
+        with telling(f"the step of {cluster}, which was made"):
+            return str(self._client.list_steps(ClusterId=cluster)["Steps"][0]["Id"])
+
+
+def _reason(status: Mapping[str, Any]) -> str:
+    """Why a step or a cluster is in its state, as far as it is said."""
+    details, change = status.get("FailureDetails") or {}, status.get("StateChangeReason") or {}
+    said = [details.get("Reason"), details.get("Message") or change.get("Message")]
+    return reason_told(": ".join(filter(None, said)))
+
+
+def _s3(uri: str) -> str:
+    """A place on S3 as everybody else writes it: EMR answers s3n://bucket/prefix/."""
+    return re.sub(r"^s3[an]://", "s3://", uri).rstrip("/")

@@ -15,10 +15,12 @@ CONNECT_SECONDS = 10
 READ_SECONDS = 60
 
 
-def client(service: str, region: str | None = None, endpoint: str | None = None) -> Any:
-    """A client of a service; without a region that of the environment or the profile. RunError where there is none."""
+def client(service: str, region: str | None = None, profile: str | None = None, endpoint: str | None = None) -> Any:
+    """A client of a service; without a region, or a profile, that of the environment. RunError where there is none."""
     config = Config(
         retries={"mode": "standard", "total_max_attempts": TRIES}, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS
     )
     with telling(f"AWS's {service}"):
-        return boto3.session.Session().client(service, region_name=region, endpoint_url=endpoint, config=config)
+        return boto3.session.Session(profile_name=profile).client(
+            service, region_name=region, endpoint_url=endpoint, config=config
+        )

@@ -5,14 +5,14 @@ import json
 import boto3
 import pytest
 from botocore.stub import Stubber
-from seisbatch.launch.emr import Emr, add_step_request
+from seisbatch.launch.emr import Emr, add_step_request, kill_request
 from seisbatch.launch.service import Run
 from seisbatch.outcome import RunError
 
 from tests.launch.conftest import ARGUMENTS, PLACES, REGION, cluster_of, step_of, template
 from tests.launch.test_requests import problems
 
-NAME = PLACES["name"]
+NAME, APPLICATION = PLACES["name"], "application_1767268800000_0007"
 
 
 @pytest.fixture
@@ -151,23 +151,37 @@ def test_cancelling_ends_a_cluster_that_was_made_for_the_run(own, client):
     assert client.describe_cluster(ClusterId=run.group)["Cluster"]["Status"]["State"] == "TERMINATED"
 
 
-def test_cancelling_leaves_others_their_cluster(client):
-    """moto has no CancelSteps: held against the service's model."""
+def test_cancelling_leaves_others_their_cluster_and_ends_the_driver_in_it(client):
+    """moto has no CancelSteps: held against the service's model. A driver within the cluster outlives its step."""
     expected = {"ClusterId": "j-1", "StepIds": ["s-1"], "StepCancellationOption": "SEND_INTERRUPT"}
+    submitted = {"CancelStepsInfoList": [{"StepId": "s-1", "Status": "SUBMITTED"}]}
+    about = {"Id": "s-1", "AdditionalInfo": {"ResourceManagerApplicationIds": [APPLICATION]}}
+    kill = kill_request("j-1", APPLICATION).parameters
+    assert kill["Steps"][0]["HadoopJarStep"]["Args"] == ["yarn", "application", "-kill", APPLICATION]
     with Stubber(client) as stub:
-        stub.add_response("cancel_steps", {"CancelStepsInfoList": [{"StepId": "s-1", "Status": "SUBMITTED"}]}, expected)
+        stub.add_response("cancel_steps", submitted, expected)
+        stub.add_response("describe_step", {"Step": about})
+        stub.add_response("add_job_flow_steps", {"StepIds": ["s-2"]}, kill)
         Emr(client).cancel(Run("j-1", "s-1"))
+        stub.assert_no_pending_responses()
         failed = {"StepId": "s-1", "Status": "FAILED", "Reason": "Step is already complete"}
         stub.add_response("cancel_steps", {"CancelStepsInfoList": [failed]}, expected)
         with pytest.raises(RunError, match="cancelling s-1 on j-1: Step is already complete"):
             Emr(client).cancel(Run("j-1", "s-1"))
 
 
-def test_logs_are_where_amazon_puts_them():
+def test_logs_are_where_amazon_puts_them(own):
     """docs.aws.amazon.com/emr/latest/ManagementGuide/emr-manage-view-web-log-files.html"""
-    logs = dict(Emr(None).logs(Run("j-1", "s-2", "s3://b/logs")))
-    assert logs["stderr"] == "s3://b/logs/j-1/steps/s-2/stderr.gz"
-    assert set(logs) == {"stderr", "stdout", "controller"}
+    service, run = own
+    root = f"s3://staging/seisbatch/logs/{run.group}"
+    assert [log for log in service.logs(run) if log.is_drivers] == []  # not known before the driver has been started
+    lines = ["INFO Client: Requesting a new application", f"INFO Client: Submitted application {APPLICATION}"]
+    told = Emr(boto3.client("emr"), read={f"{root}/steps/{run.id}/stderr.gz": lines}.get)
+    by_name = {log.name: log.uri for log in told.logs(run)}
+    assert by_name["step stderr"] == f"{root}/steps/{run.id}/stderr.gz"
+    assert by_name["controller"] == f"{root}/steps/{run.id}/controller.gz"
+    container = "container_1767268800000_0007_01_000001"
+    assert by_name["driver stdout"] == f"{root}/containers/{APPLICATION}/{container}/stdout.gz"
     assert Emr(None).logs(Run("j-1", "s-2")) == []
 
 

@@ -1,5 +1,6 @@
 """Following runs that moto keeps: states change, and logs appear, while the follower believes that it sleeps."""
 
+import functools
 import gzip
 import io
 import re
@@ -10,7 +11,7 @@ from botocore.exceptions import EndpointConnectionError
 from seisbatch.launch.emr import Emr
 from seisbatch.launch.failures import told
 from seisbatch.launch.follow import Follower, Screen
-from seisbatch.launch.logs import manifest_exit_code
+from seisbatch.launch.logs import lines_of, manifest_exit_code
 from seisbatch.launch.runs import Record
 from seisbatch.launch.serverless import Serverless
 from seisbatch.outcome import RunError
@@ -21,6 +22,8 @@ NAME, START = PLACES["name"], 1_767_268_800.0  # 2026-01-01T12:00:00Z
 
 
 LINK = "https://p-1.emrappui.example/shs?token=canary"
+STARTED = "26/01/01 12:00:09 INFO Client: Submitted application application_1767268800000_0001\n"
+"""What spark-submit says of a driver within the cluster."""
 HISTORY_SERVER = {
     "CreatePersistentAppUI": {"PersistentAppUIId": "p-1"},
     "GetPersistentAppUIPresignedURL": {"PresignedURLReady": True, "PresignedURL": LINK},
@@ -78,9 +81,12 @@ class Following:
     def shown(self):
         return self.screen.out.getvalue()
 
+    def uri(self, name):
+        return {log.name: log.uri for log in self.service.logs(self.run)}[name]
+
     def log(self, name, text):
-        uris = dict(self.service.logs(self.run))
-        return lambda: put_log(uris[name], text)
+        """A log that is written when this is called: of the driver (stdout, stderr) or, by its whole name, of another."""
+        return lambda: put_log(self.uri(name if " " in name or name == "controller" else f"driver {name}"), text)
 
     def becomes(self, state):
         return lambda: setattr(step_of(self.run), "state", state)
@@ -94,8 +100,10 @@ def on_cluster(aws):
         client = boto3.client("emr")
         for operation, answer in HISTORY_SERVER.items():  # which moto does not have
             client.meta.events.register(f"before-call.emr.{operation}", lambda answer=answer, **_: (Answered, answer))
-        service = Emr(client, template=template("cluster.json"))
-        return Following(service, service.submit(NAME, ARGUMENTS), **how)
+        service = Emr(client, None, template("cluster.json"), functools.partial(lines_of, boto3.client("s3")))
+        one = Following(service, service.submit(NAME, ARGUMENTS), **how)
+        one.log("step stderr", STARTED)()
+        return one
 
     return following
 
@@ -133,15 +141,30 @@ def test_looks_grow_rarer_and_are_frequent_again_after_a_change(on_cluster):
     assert 2.0 in one.time.slept[changed:]
 
 
-def test_a_job_s_own_exit_code_is_in_the_controller_s_log(on_cluster):
+def test_a_job_s_own_exit_code_is_in_the_step_s_log(on_cluster):
+    """As YARN tells spark-submit, which itself ends with 1."""
     one = on_cluster()
     one.becomes("FAILED")()
     one.log("stderr", "cross_correlate: 12 of 40 units are bad\n")()
+    diagnostics = "ERROR Client: Application diagnostics message: User application exited with status 3\n"
+    one.log("step stderr", STARTED + diagnostics)()
+    one.log(
+        "controller", "INFO waitProcessCompletion ended with exit code 1\nWARN Step failed with exitCode 1 and took 26 s\n"
+    )()
+    assert one.follow() == 3
+    assert one.shown == "cross_correlate: 12 of 40 units are bad\n"
+
+
+def test_a_job_s_own_exit_code_is_in_the_controller_s_log(on_cluster):
+    """Where the driver is the step itself, and its log the step's."""
+    one = on_cluster()
+    one.becomes("FAILED")()
+    one.log("step stderr", "cross_correlate: 12 of 40 units are bad\n")()
     one.log(
         "controller", "INFO waitProcessCompletion ended with exit code 3\nWARN Step failed with exitCode 3 and took 26 s\n"
     )()
     assert one.follow() == 3
-    assert one.shown == "cross_correlate: 12 of 40 units are bad\n"
+    assert one.shown.startswith("cross_correlate: 12 of 40 units are bad\n")
 
 
 @pytest.mark.parametrize(("written", "code"), [(True, 3), (False, 1)])
@@ -193,7 +216,9 @@ def test_waiting_for_logs_can_be_cut_short(on_cluster):
 def test_logs_that_may_not_be_read_do_not_change_how_it_ended(on_cluster):
     one = on_cluster()
     one.becomes("COMPLETED")()
-    boto3.client("s3").delete_bucket(Bucket="staging")
+    bucket = boto3.resource("s3").Bucket("staging")
+    bucket.objects.delete()
+    bucket.delete()
     assert one.follow() == 0
     assert "the bucket does not exist" in one.told
 
@@ -304,7 +329,7 @@ def test_no_secret_and_nothing_that_a_terminal_obeys_is_shown(on_cluster):
 def test_a_log_that_is_cut_off_is_shown_as_far_as_it_goes(on_cluster):
     one = on_cluster()
     one.becomes("COMPLETED")()
-    uri = dict(one.service.logs(one.run))["stdout"]
+    uri = one.uri("driver stdout")
     whole = gzip.compress(b"".join(b"line %d\n" % number for number in range(50_000)))
     key = uri.removeprefix("s3://staging/")
     boto3.client("s3").put_object(Bucket="staging", Key=key, Body=whole[: len(whole) // 2])

@@ -181,7 +181,9 @@ def finished(client):
         for cluster in emr_backends[ACCOUNT][REGION].clusters.values():
             for step in cluster.steps:
                 step.state = "COMPLETED"
-                put_log(f"s3://staging/seisbatch/logs/{cluster.id}/steps/{step.id}/stdout.gz", "all is well\n")
+                logs = f"s3://staging/seisbatch/logs/{cluster.id}"
+                put_log(f"{logs}/steps/{step.id}/stderr.gz", "INFO Client: Submitted application application_1_0001\n")
+                put_log(f"{logs}/containers/application_1_0001/container_1_0001_01_000001/stdout.gz", "all is well\n")
 
     client.meta.events.register("before-call.emr.DescribeStep", complete)
     return client
@@ -190,7 +192,7 @@ def finished(client):
 def test_a_run_is_sent_followed_and_recorded(aws, tmp_path, monkeypatch):
     monkeypatch.setenv("SEISBATCH_BUILD", str(tmp_path))
     command = Command(Where("emr", None), False, "cross_correlate", OUT, ["--conf", "a.token=canary"])
-    service = service_for(command.where, finished(boto3.client("emr")), FILLED)
+    service = service_for(command.where, finished(boto3.client("emr")), FILLED, boto3.client("s3"))
     screen = Screen(io.StringIO(), io.StringIO(), False, io.StringIO())
     code = sent_and_followed(service, command, NAME, ARGUMENTS, {"out": OUT[1]}, LaunchSettings(), screen)
     assert (code, screen.out.getvalue()) == (0, "all is well\n")
@@ -213,7 +215,7 @@ def launcher(*words, **environment):
 def test_status_and_logs_find_a_run_again(s3_server, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
     boto3.client("s3").create_bucket(Bucket="staging")
-    service = service_for(Where("emr", None), boto3.client("emr"), FILLED)
+    service = service_for(Where("emr", None), boto3.client("emr"), FILLED, boto3.client("s3"))
     run = service.submit(NAME, ARGUMENTS)
     from seisbatch.launch.runs import Record, save
 
@@ -228,7 +230,7 @@ def test_status_and_logs_find_a_run_again(s3_server, tmp_path, monkeypatch):
     missing = launcher("logs", "cross", **build)
     assert missing.returncode == 1
     assert "the driver's log is not there yet" in missing.stderr
-    put_log(dict(service.logs(run))["stderr"], "one\ntwo\n")
+    put_log({log.name: log.uri for log in service.logs(run)}["step stderr"], "one\ntwo\n")
     shown = launcher("logs", run.id, **build)
     assert (shown.returncode, shown.stdout) == (0, "one\ntwo\n")
     service.cancel(run)

@@ -161,8 +161,8 @@ def test_failures_are_told(client):
 
 def test_logs_are_where_amazon_puts_them():
     """docs.aws.amazon.com/emr/latest/EMR-Serverless-UserGuide/logging.html"""
-    logs = dict(serverless(None).logs(Run("00f1", "r-1", "s3://b/logs")))
-    assert logs["stdout"] == "s3://b/logs/applications/00f1/jobs/r-1/SPARK_DRIVER/stdout.gz"
+    logs = {log.name: log.uri for log in serverless(None).logs(Run("00f1", "r-1", "s3://b/logs"))}
+    assert logs["driver stdout"] == "s3://b/logs/applications/00f1/jobs/r-1/SPARK_DRIVER/stdout.gz"
 
 
 def test_the_link_to_the_spark_ui(client):

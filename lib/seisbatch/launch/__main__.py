@@ -82,7 +82,8 @@ def run(words: Sequence[str]) -> int:
     if command.is_dry:
         print(dry_run(service_for(command.where, None, filled).requests(name, bundle.arguments), bundle.uploads))
         return 0
-    service = service_for(command.where, client(command.where.service, settings.region, settings.profile), filled)
+    s3 = client("s3", settings.region, settings.profile)
+    service = service_for(command.where, client(command.where.service, settings.region, settings.profile), filled, s3)
     told = command._replace(options=options, job=job if file.parent == JOBS_FOLDER else command.job)
     return sent_and_followed(service, told, name, bundle.arguments, values, settings)
 
@@ -198,7 +199,8 @@ def _found(words: Sequence[str]) -> Record:
 
 
 def _service_of(record: Record) -> Service:
-    return service_for(Where.of(record.where), client(record.service, record.region, record.profile))
+    s3 = client("s3", record.region, record.profile)
+    return service_for(Where.of(record.where), client(record.service, record.region, record.profile), s3=s3)
 
 
 def main(words: Sequence[str]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,6 +14,9 @@ from seisbatch.outcome import RunError
 
 RUNNER = "command-runner.jar"
 """Amazon's program that runs a command on the primary node as a step."""
+ATTEMPTS = 2
+"""How often YARN starts a driver, at most."""
+_SUBMITTED = re.compile(r"Submitted application (application_\d+_\d+)")
 _FINAL_STEP = {"COMPLETED", "CANCELLED", "FAILED", "INTERRUPTED"}
 _ENDING_CLUSTER = {"TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS"}
 
@@ -34,11 +37,38 @@ def create_cluster_request(cluster: Mapping[str, Any], name: str, arguments: Seq
     return Request(ON_EMR, "RunJobFlow", {**cluster, "Steps": [step(name, arguments, "TERMINATE_CLUSTER")]})
 
 
-class Emr:
-    """Amazon EMR on EC2: the cluster ``j-...``, or else one made of ``template``, a filled in request RunJobFlow."""
+def kill_request(cluster: str, application: str) -> Request:
+    """A step that ends an application of YARN."""
+    runs = {"Jar": RUNNER, "Args": ["yarn", "application", "-kill", application]}
+    kills = {"Name": f"kill {application}", "ActionOnFailure": "CONTINUE", "HadoopJarStep": runs}
+    return Request(ON_EMR, "AddJobFlowSteps", {"JobFlowId": cluster, "Steps": [kills]})
 
-    def __init__(self, client: Any, cluster: str | None = None, template: Mapping[str, Any] | None = None) -> None:
-        self._client, self._cluster, self._template = client, cluster, template or {}
+
+def driver_containers(application: str) -> list[str]:
+    """The containers in which YARN may have run an application's driver, that of the last attempt first.
+
+    >>> driver_containers("application_1767268800000_0001")
+    ['container_1767268800000_0001_02_000001', 'container_1767268800000_0001_01_000001']
+    """
+    numbers = application.removeprefix("application_")
+    return [f"container_{numbers}_{attempt:02d}_000001" for attempt in range(ATTEMPTS, 0, -1)]
+
+
+class Emr:
+    """Amazon EMR on EC2: the cluster ``j-...``, or else one made of ``template``, a filled in request RunJobFlow.
+
+    ``read`` gives the lines of a gzipped log on S3, or None where it is not there.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        cluster: str | None = None,
+        template: Mapping[str, Any] | None = None,
+        read: Callable[[str], Iterable[str] | None] = lambda uri: None,
+    ) -> None:
+        self._client, self._cluster, self._template, self._read = client, cluster, template or {}, read
+        self._known: dict[str, list[str]] = {}  # applications of YARN by step
 
     def requests(self, name: str, arguments: Sequence[str]) -> list[Request]:
         if self._cluster:
@@ -80,6 +110,7 @@ class Emr:
         return RunState(f"cluster {of_cluster['State']}", has_ended, False, _reason(of_cluster) if has_ended else "")
 
     def cancel(self, run: Run) -> None:
+        """A driver within the cluster outlives the step that started it: YARN is told to end it."""
         what = f"cancelling {run.id} on {run.group}"
         if run.owns_group:
             Request(ON_EMR, "TerminateJobFlows", {"JobFlowIds": [run.group]}).send(self._client, what)
@@ -88,10 +119,31 @@ class Emr:
         [answer] = Request(ON_EMR, "CancelSteps", steps).send(self._client, what)["CancelStepsInfoList"]
         if answer["Status"] == "FAILED":
             raise RunError(f"{what}: {answer.get('Reason') or 'Amazon EMR did not take it, and does not say why'}")
+        for application in self._applications(run):
+            kill_request(run.group, application).send(self._client, what)
 
     def logs(self, run: Run) -> list[Log]:
-        names = ("stderr", "stdout", "controller")
-        return [Log(name, f"{run.logs}/{run.group}/steps/{run.id}/{name}.gz") for name in names] if run.logs else []
+        if not run.logs:
+            return []
+        root, found = f"{run.logs}/{run.group}", []
+        for application in self._applications(run):
+            for container in driver_containers(application):
+                found += [
+                    Log(f"driver {name}", f"{root}/containers/{application}/{container}/{name}.gz", is_drivers=True)
+                    for name in ("stderr", "stdout")
+                ]
+        step_logs = [Log(f"step {name}", f"{root}/steps/{run.id}/{name}.gz") for name in ("stderr", "stdout")]
+        return [*found, *step_logs, Log("controller", f"{root}/steps/{run.id}/controller.gz")]
+
+    def _applications(self, run: Run) -> list[str]:
+        """The applications of YARN that a step has started: as Amazon EMR tells, or else as the step's log does."""
+        if not self._known.get(run.id):
+            asked = Request(ON_EMR, "DescribeStep", {"ClusterId": run.group, "StepId": run.id})
+            about = (asked.send(self._client, f"the step {run.id}").get("Step") or {}).get("AdditionalInfo") or {}
+            lines = self._read(f"{run.logs}/{run.group}/steps/{run.id}/stderr.gz") if run.logs else None
+            told = about.get("ResourceManagerApplicationIds") or _SUBMITTED.findall("\n".join(lines or ()))
+            self._known[run.id] = list(dict.fromkeys(told))
+        return self._known[run.id]
 
     def ui(self, run: Run) -> str | None:
         """The Spark history server that Amazon keeps outside of the cluster, for 30 days after its end."""

@@ -186,60 +186,65 @@ class Follower:
             self._screen.say(str(error))
 
     def show_logs(self, wait: float = 0.0, lines: int = TAIL_LINES) -> bool:
-        """The last lines of the driver's logs; whether there were any. They are waited for that many seconds."""
-        logs = self._driver_logs()
-        if not logs:
+        """The last lines of the driver's logs, or else of the step's; whether there were any.
+
+        The driver's are waited for ``wait`` seconds.
+        """
+        where = self._record.run.logs
+        if not where:
             self._screen.say("the cluster keeps no logs on S3 (its LogUri is not set)")
             return False
         until = self._clock() + wait
+        found: dict[Log, list[str]] = {}
         try:
-            while True:
-                found = {log: tail(self._s3, log.uri, lines) for log in logs}
-                if any(found.values()) or self._clock() >= until:
-                    break
-                line = f"waiting for the driver's log, which Amazon writes some minutes after the end: {logs[0].uri}"
+            while not (found := self._tails(lines, drivers=True)) and self._clock() < until:
+                line = f"waiting for the driver's log, which Amazon writes some minutes after the end, under {where}"
                 self._screen.progress(line, is_new=self._shown != line)
                 self._shown = line
                 self._sleep(LOG_PAUSE)
         except KeyboardInterrupt:
-            found = {}
-        for log, of_log in found.items():
-            if of_log:
-                self._screen.say(f"--- the driver's {log.name}, its last {len(of_log)} lines of {log.uri}")
-                for line in of_log:
-                    self._screen.show(line)
-        if not any(found.values()):
-            self._screen.say(
-                f"the driver's log is not there yet; ./submit.sh logs {self._record.name} looks again: {logs[0].uri}"
-            )
-        return any(found.values())
+            self._screen.say("no longer waiting for the driver's log")
+        for log, of_log in (found or self._tails(lines, drivers=False)).items():
+            self._screen.say(f"--- {log.name}, its last {len(of_log)} lines of {log.uri}")
+            for line in of_log:
+                self._screen.show(line)
+            found[log] = of_log
+        if not any(log.is_drivers for log in found):
+            again = f"./submit.sh logs {self._record.name}"
+            self._screen.say(f"the driver's log is not there yet; {again} looks again, under {where}")
+        return bool(found)
+
+    def _tails(self, lines: int, *, drivers: bool) -> dict[Log, list[str]]:
+        """The last lines of logs that are there and not empty, of the driver or of what started it."""
+        logs = [log for log in self._service.logs(self._record.run) if log.is_drivers == drivers]
+        return {log: of_log for log in logs if (of_log := tail(self._s3, log.uri, lines))}
 
     def _show_new_lines(self) -> None:
         """Lines that have come since the last look; a log is written anew as a whole, every few minutes."""
-        for log in self._driver_logs():
+        for log in self._service.logs(self._record.run):
+            if not log.is_drivers:
+                continue
             for line in islice(lines_of(self._s3, log.uri) or (), self._seen[log.uri], None):
                 self._seen[log.uri] += 1
                 self._screen.show(line)
 
-    def _driver_logs(self) -> list[Log]:
-        return [log for log in self._service.logs(self._record.run) if log.name in ("stderr", "stdout")]
-
     def exit_code(self, state: RunState) -> int:
         """The job's own exit code, of a run that has ended: as the service tells it, its logs, or its manifest; else 1.
 
-        spark-submit gives 1 for whatever a driver elsewhere ended with: the manifest knows better then.
+        spark-submit itself ends with 1, whatever a driver within the cluster ended with: the manifest knows better then.
         """
         if state.is_ok:
             return 0
         try:
-            code = state.exit_code or self._controller_code()
+            code = state.exit_code or self._logged_code()
             return (self._manifest_code() or code or 1) if code in (None, 1) else code
         except RunError as error:
             self._screen.say(str(error))
             return 1
 
-    def _controller_code(self) -> int | None:
+    def _logged_code(self) -> int | None:
+        """The driver's exit code as spark-submit or the step's controller has logged it."""
         for log in self._service.logs(self._record.run):
-            if log.name == "controller":
-                return exit_code_of(lines_of(self._s3, log.uri) or ())
+            if not log.is_drivers and (code := exit_code_of(lines_of(self._s3, log.uri) or ())):
+                return code
         return None

@@ -19,8 +19,8 @@ from seisbatch.launch.secrecy import printable
 TAIL_LINES = 40
 LINE_LENGTH = 2_000
 _MISSING = {"NoSuchKey", "404"}
-_EXIT_CODE = re.compile(r"(?:Step failed with exitCode|ended with exit code) (\d+)")
-"""How the controller of a step on Amazon EMR tells the exit code of what it ran."""
+_EXIT_CODE = re.compile(r"(?:Step failed with exitCode|ended with exit code|User application exited with(?: status)?) (\d+)")
+"""How a step's controller tells the exit code of spark-submit, and spark-submit what YARN says of a driver's."""
 
 
 def lines_of(s3: Any, uri: str) -> Iterator[str] | None:
@@ -36,7 +36,7 @@ def tail(s3: Any, uri: str, count: int = TAIL_LINES) -> list[str] | None:
 
 
 def exit_code_of(lines: Iterable[str]) -> int | None:
-    """The last exit code other than 0 that a controller's log tells.
+    """The last exit code other than 0 that a step's log tells.
 
     >>> exit_code_of(["INFO waitProcessCompletion ended with exit code 3", "WARN Step failed with exitCode 3 and took 26 s"])
     3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from seisbatch.config import CONF, OptionError, parse
 from seisbatch.launch.emr import Emr
+from seisbatch.launch.logs import lines_of
 from seisbatch.launch.secrecy import refuse_secrets
 from seisbatch.launch.serverless import Serverless
 from seisbatch.launch.service import ON_EMR, ON_SERVERLESS, Service
@@ -81,11 +83,16 @@ def places(settings: Settings, name: str, job: str) -> dict[str, str]:
     }
 
 
-def service_for(where: Where, client: Any, filled: Mapping[str, str] | None = None, conf: Path = CONF) -> Service:
-    """The service that takes runs there; without places for its templates, only one that tells of runs that it has."""
+def service_for(
+    where: Where, client: Any, filled: Mapping[str, str] | None = None, s3: Any = None, conf: Path = CONF
+) -> Service:
+    """The service that takes runs there, which reads logs with the client ``s3``.
+
+    Without places for its templates it only tells of runs that it has.
+    """
     if where.service == ON_EMR:
         of_cluster = read_template(conf / "emr" / "cluster.json", filled) if filled and not where.id else None
-        return Emr(client, where.id, of_cluster)
+        return Emr(client, where.id, of_cluster, functools.partial(lines_of, s3))
     if filled is None:
         return Serverless(client, where.id)
     application = None if where.id else read_template(conf / "emr" / "application.json", filled)

@@ -144,7 +144,8 @@ class Serverless:
 
     def logs(self, run: Run) -> list[Log]:
         folder = f"{run.logs}/applications/{run.group}/jobs/{run.id}/SPARK_DRIVER"
-        return [Log(name, f"{folder}/{name}.gz") for name in ("stderr", "stdout")] if run.logs else []
+        names = ("stderr", "stdout") if run.logs else ()
+        return [Log(f"driver {name}", f"{folder}/{name}.gz", is_drivers=True) for name in names]
 
     def ui(self, run: Run) -> str | None:
         try:

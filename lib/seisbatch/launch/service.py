@@ -60,7 +60,9 @@ class Log(NamedTuple):
     """A gzipped log on S3, which the service writes while a run goes on or some minutes after its end."""
 
     name: str
+    """What wrote it, and where to: ``driver stdout``, ``step stderr``, ``controller``."""
     uri: str
+    is_drivers: bool = False
 
 
 class Service(Protocol):
@@ -78,7 +80,7 @@ class Service(Protocol):
         """Ask for its end; a cluster that was made for it ends too."""
 
     def logs(self, run: Run) -> list[Log]:
-        """The driver's logs, the most telling first."""
+        """Its logs as far as they are known: the driver's, and those of what started it."""
 
     def ui(self, run: Run) -> str | None:
         """A link to the Spark UI that lets in whoever has it, for a while; None where there is none yet."""

@@ -90,6 +90,13 @@ run_there() {
         esac
       done
       shift
+      set_up run
+      set_environment
+      if writes_to_mongodb "$job" "$@"; then
+        set_up_java
+        SEISBATCH_JARS=$(mongodb_jars) || exit
+        export SEISBATCH_JARS
+      fi
       if [ $dry_run = yes ]; then set -- --dry-run "$job" "$@"; else set -- "$job" "$@"; fi
       on_emr run --on "$where" "$@"
       ;;
@@ -135,7 +142,7 @@ run_job() {
   )
   if writes_to_mongodb "$job" "${options[@]+"${options[@]}"}"; then
     local jars
-    jars=$("$python" "$here/conf/jars/fetch.py" "$here/conf/jars/mongo-spark" "$build/jars") || exit
+    jars=$(mongodb_jars) || exit
     ours+=(--jars "$jars")
     # documents pass through Java, unlike samples: where there are many of them it is worth compiling
     case " ${options[*]+"${options[*]}"} " in
@@ -173,6 +180,9 @@ writes_to_mongodb() {
   done
   return 1
 }
+
+# Prints the paths of the connector's libraries, comma separated, and fetches them where they are not there yet.
+mongodb_jars() { "$python" "$here/conf/jars/fetch.py" "$here/conf/jars/mongo-spark" "$build/jars"; }
 
 # The master URL for a WHERE. A run on this computer tries a task up to 4 times, as a cluster does.
 master_of() {

@@ -24,6 +24,8 @@ from seisbatch.outcome import RunError
 REPOSITORY = Path(__file__).resolve().parents[3]
 JOBS_FOLDER = REPOSITORY / "jobs"
 EXIT_RUN = 1
+JARS = "SEISBATCH_JARS"
+"""The environment variable by which submit.sh names Java libraries that a run needs, comma separated."""
 
 USAGE = """usage: ./submit.sh --on WHERE [--dry-run] JOB [options] [-- spark-submit arguments]
        ./submit.sh status [RUN]
@@ -74,17 +76,17 @@ def run(words: Sequence[str]) -> int:
     """Send a job and follow it; the job's own exit code. With ``--dry-run`` only tell what would be sent."""
     command = command_of(words)
     file, job = job_file(command.job), Path(command.job).stem
-    options, values = checked_options(job, command.options, command.extra)
+    values = checked_options(job, command.options, command.extra)
     settings = importlib.import_module("seisbatch.launch.settings").read_settings()
     name = new_name(job, dt.datetime.now(dt.UTC))
     filled = places(settings, name, job)
-    bundle = bundled(file, options, command, settings)
+    bundle = bundled(file, command, settings)
     if command.is_dry:
         print(dry_run(service_for(command.where, None, filled).requests(name, bundle.arguments), bundle.uploads))
         return 0
     s3 = client("s3", settings.region, settings.profile)
     service = service_for(command.where, client(command.where.service, settings.region, settings.profile), filled, s3)
-    told = command._replace(options=options, job=job if file.parent == JOBS_FOLDER else command.job)
+    told = command._replace(job=job if file.parent == JOBS_FOLDER else command.job)
     return sent_and_followed(service, told, name, bundle.arguments, values, settings)
 
 
@@ -96,18 +98,21 @@ def job_file(job: str) -> Path:
     return file
 
 
-def bundled(job: Path, options: Sequence[str], command: Command, settings: Settings) -> Bundle:
+def bundled(file: Path, command: Command, settings: Settings) -> Bundle:
     """Build what a run needs, and upload it where it is not there yet, but not for ``--dry-run``."""
-    bundle, upload, arguments = (
-        importlib.import_module(f"seisbatch.launch.{name}") for name in ("bundle", "upload", "spark_arguments")
+    bundle, local_files, spark_arguments, upload = (
+        importlib.import_module(f"seisbatch.launch.{name}") for name in ("bundle", "local_files", "spark_arguments", "upload")
     )
-    artefacts = bundle.artefacts(build_folder(), job, settings)
-    staging = settings.required_staging()
+    build, staging = build_folder(), settings.required_staging()
+    sent = local_files.sent_options(file.stem, command.options, build)
+    jars = [Path(word) for word in os.environ.get(JARS, "").split(",") if word]
+    artefacts = [*bundle.artefacts(build, file, settings), *bundle.jars(jars), *sent.files]
     if command.is_dry:
         uris = {one.name: upload.place_of(staging, one) for one in artefacts}
     else:
         uris = upload.upload(client("s3", settings.region, settings.profile), staging, artefacts)
-    words = arguments.spark_submit_arguments(uris, CONF / "spark" / "emr.conf", job, options, command.extra)
+    properties = CONF / "spark" / "emr.conf"
+    words = spark_arguments.spark_submit_arguments(uris, properties, file.stem, sent.words, command.extra, settings)
     return Bundle(list(words), {str(one.path): uris[one.name] for one in artefacts})
 
 

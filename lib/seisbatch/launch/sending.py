@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -21,10 +20,6 @@ from seisbatch.options import JOBS
 CHIPS = {"x86_64": "i", "aarch64": "g"}
 """The letter in the name of a machine type, as in m7g: Intel, Graviton."""
 SERVERLESS_ARCHITECTURES = {"x86_64": "X86_64", "aarch64": "ARM64"}
-PLACES_READ_AND_WRITTEN = (
-    "out", "root", "index", "stations", "stations_table", "catalog", "tables", "waveforms", "ccfs", "recordings",
-)  # fmt: skip
-"""Options whose value is a place; a cache is one of each worker's own."""
 _IDS = {ON_EMR: re.compile(r"j-[A-Z0-9]{1,60}"), ON_SERVERLESS: re.compile(r"[0-9a-z]{1,64}")}
 
 
@@ -99,60 +94,11 @@ def service_for(
     return Serverless(client, where.id, application, read_template(conf / "emr" / "job-run.json", filled))
 
 
-def checked_options(job: str, words: Sequence[str], extra: Sequence[str]) -> tuple[list[str], Mapping[str, Any]]:
-    """The options of a job as they are sent, and validated, before anything is: those of a user's own job as they are.
+def checked_options(job: str, words: Sequence[str], extra: Sequence[str]) -> Mapping[str, Any]:
+    """The validated options of a job of the suite, before anything is sent; of a user's own job nothing is known here.
 
-    ``--config FILE`` is a file of this computer: what it says is sent instead of it. OptionError where an option is impossible,
-    is a secret, or names a place of this computer to write to.
+    OptionError where one is impossible, or is a secret.
     """
-    sent = _without_files(words)
-    values: Mapping[str, Any] = dict(parse(job, JOBS[job], sent)) if job in JOBS else {}
-    refuse_secrets(values, sent, extra)
-    _refuse_local(values)
-    return sent, values
-
-
-def _refuse_local(values: Mapping[str, Any]) -> None:
-    """OptionError where an option names a place of this computer."""
-    for key in PLACES_READ_AND_WRITTEN:
-        for place in str(values.get(key) or "").split(","):
-            if "://" not in place and ("/" in place or Path(place).is_dir()) and place:
-                verb = "write to" if key == "out" else "read from"
-                flag = key.replace("_", "-")
-                raise OptionError(f"--{flag} {place}: a cluster cannot {verb} this computer: write s3://bucket/prefix")
-    if values.get("archive") == "sample" and values.get("root") in (None, "auto"):
-        raise OptionError(
-            "--archive sample: that is made on this computer: choose another archive, or copy it to a bucket and name it with "
-            "--root s3://bucket/prefix"
-        )
-
-
-def _without_files(words: Sequence[str]) -> list[str]:
-    """Options with each ``--config FILE`` replaced by what the file says, before all others, which override it."""
-    of_files: list[str] = []
-    others: list[str] = []
-    left = list(words)
-    while left:
-        word = left.pop(0)
-        if word == "--config" and left:
-            of_files += _of_file(Path(left.pop(0)))
-        elif word.startswith("--config="):
-            of_files += _of_file(Path(word.partition("=")[2]))
-        else:
-            others.append(word)
-    return of_files + others
-
-
-def _of_file(path: Path) -> list[str]:
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise OptionError(f"--config {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OptionError(f"--config {path}: {error}") from error
-    words: list[str] = []
-    for key, value in tables.items():
-        for name, of_name in (value if isinstance(value, dict) else {key: value}).items():
-            flag = name.replace("_", "-")
-            words.append(f"--{'' if of_name else 'no-'}{flag}" if isinstance(of_name, bool) else f"--{flag}={of_name}")
-    return words
+    values: Mapping[str, Any] = dict(parse(job, JOBS[job], words)) if job in JOBS else {}
+    refuse_secrets(values, words, extra)
+    return values

@@ -75,8 +75,9 @@ def test_what_is_sent_is_what_was_shown(client, cluster):
 
 
 def test_no_such_cluster_is_told(client):
-    with pytest.raises(RunError, match=r"the cluster j-NOSUCH: there is no such cluster .*list-clusters"):
-        Emr(client, "j-NOSUCH").submit(NAME, ARGUMENTS)
+    for asked in (Emr(client, "j-NOSUCH").require, lambda: Emr(client, "j-NOSUCH").submit(NAME, ARGUMENTS)):
+        with pytest.raises(RunError, match=r"the cluster j-NOSUCH: there is no such cluster .*list-clusters"):
+            asked()
 
 
 def test_a_cluster_that_has_ended_is_told_before_a_step_is_added(client, cluster):
@@ -84,6 +85,11 @@ def test_a_cluster_that_has_ended_is_told_before_a_step_is_added(client, cluster
     with pytest.raises(RunError, match=rf"{cluster} is TERMINATED: name another, or write --on emr"):
         Emr(client, cluster).submit(NAME, ARGUMENTS)
     assert not client.list_steps(ClusterId=cluster)["Steps"]
+
+
+def test_a_cluster_that_takes_steps_is_fine(client, cluster):
+    Emr(client, cluster).require()
+    Emr(client, template=template("cluster.json")).require()
 
 
 def test_a_cluster_without_spark_is_told(client):

@@ -65,7 +65,7 @@ def test_a_wrong_field_is_refused_wherever_it_stands(name, service, operation):
     places = [path for path, _ in structures(read_template(CONF / name, PLACES))]
     assert len(places) > 5
     for path in places:
-        if path[-1:] == ("tags",):  # names of one's own
+        if path[-1:] in {("tags",), ("Properties",)}:  # names of one's own
             continue
         request = read_template(CONF / name, PLACES)
         within = request
@@ -94,6 +94,8 @@ def test_the_cluster_is_what_the_readme_promises():
     assert "TargetOnDemandCapacity" not in fleets["TASK"]
     assert len(fleets["TASK"]["InstanceTypeConfigs"]) >= 5
     assert cluster["Instances"]["KeepJobFlowAliveWhenNoSteps"] is False
+    [yarn] = [one["Properties"] for one in cluster["Configurations"] if one["Classification"] == "yarn-site"]
+    assert yarn["yarn.node-labels.am.default-node-label-expression"] == "CORE"  # no driver on a spot machine
     limits = cluster["ManagedScalingPolicy"]["ComputeLimits"]
     core = fleets["CORE"]["TargetOnDemandCapacity"]
     assert limits["MinimumCapacityUnits"] == limits["MaximumCoreCapacityUnits"] == core

@@ -48,6 +48,7 @@ def test_spark_submit_s_arguments_are_taken_to_the_places_that_a_job_run_has():
     assert "--deploy-mode" not in line
     assert "--conf spark.executor.cores=4" in line
     assert apart == {"spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+UseSerialGC"}
+    assert job_driver(["--conf", "spark.redaction.regex=a|b", "job.py"])[1] == {"spark.redaction.regex": "a|b"}
     [defaults] = start_request({}, "00f1", ARGUMENTS).parameters["configurationOverrides"]["applicationConfiguration"]
     assert defaults == {"classification": "spark-defaults", "properties": apart}
 
@@ -55,7 +56,7 @@ def test_spark_submit_s_arguments_are_taken_to_the_places_that_a_job_run_has():
 def test_arguments_that_cannot_be_sent_are_told():
     with pytest.raises(RunError, match="name no job file"):
         split_arguments(["--conf", "a=b"])
-    with pytest.raises(RunError, match="takes no spaces or quotes here"):
+    with pytest.raises(RunError, match="takes no spaces and no such signs here"):
         job_driver(["--files", "s3://b/a file", "job.py"])
     assert split_arguments(["--conf=a=b", "job.py"]).options == [("--conf", "a=b")]
 
@@ -69,7 +70,7 @@ def test_an_application_is_made_once_and_found_again(client):
     assert newer.group != first.group
     made = [client.get_application(applicationId=of)["application"] for of in (first.group, newer.group)]
     assert {one["name"] for one in made} == {"seisbatch-aarch64"}
-    assert {one["maximumCapacity"]["cpu"] for one in made} == {"256 vCPU"}
+    assert {one["maximumCapacity"]["cpu"] for one in made} == {"264 vCPU"}
 
 
 def test_one_of_another_architecture_is_not_taken(client):
@@ -147,16 +148,16 @@ def test_failures_are_told(client):
     with pytest.raises(RunError, match=r"creating the application .*does not have this release"):
         serverless(client, releaseLabel="emr-none").submit(NAME, ARGUMENTS)
     run = serverless(client).submit(NAME, ARGUMENTS)
-    client.stop_application(applicationId=run.group)
-    client.delete_application(applicationId=run.group)
-    with pytest.raises(RunError, match="does not take runs now"):
-        serverless(client, run.group).submit(NAME, ARGUMENTS)
     no_role = Serverless(client, run.group, None, template("job-run.json", role=""))
     with pytest.raises(RunError, match=r"needs a role to run as: .*conf/emr/policy.json"):
         no_role.submit(NAME, ARGUMENTS)
     others = Serverless(client, run.group, None, template("job-run.json", role="arn:aws:iam::999999999999:role/x"))
     with pytest.raises(RunError, match="the role for it cannot be handed over"):
         others.submit(NAME, ARGUMENTS)
+    client.stop_application(applicationId=run.group)
+    client.delete_application(applicationId=run.group)
+    with pytest.raises(RunError, match=rf"the application {run.group} is TERMINATED: name another"):
+        serverless(client, run.group).submit(NAME, ARGUMENTS)
 
 
 def test_logs_are_where_amazon_puts_them():

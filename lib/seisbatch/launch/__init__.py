@@ -1,1 +1,1 @@
-"""Runs on Amazon EMR: what is asked of the services, how a run is followed, and how it is found again. No Spark here."""
+"""The launch on a cluster: what is sent there, how it is started, followed and found again. No Spark in it."""

@@ -80,12 +80,14 @@ def run(words: Sequence[str]) -> int:
     settings = importlib.import_module("seisbatch.launch.settings").read_settings()
     name = new_name(job, dt.datetime.now(dt.UTC))
     filled = places(settings, name, job)
-    bundle = bundled(file, command, settings)
     if command.is_dry:
+        bundle = bundled(file, command, settings)
         print(dry_run(service_for(command.where, None, filled).requests(name, bundle.arguments), bundle.uploads))
         return 0
     s3 = client("s3", settings.region, settings.profile)
     service = service_for(command.where, client(command.where.service, settings.region, settings.profile), filled, s3)
+    service.require()
+    bundle = bundled(file, command, settings)
     told = command._replace(job=job if file.parent == JOBS_FOLDER else command.job)
     return sent_and_followed(service, told, name, bundle.arguments, values, settings)
 

@@ -75,20 +75,16 @@ class Emr:
             return [add_step_request(self._cluster, name, arguments)]
         return [create_cluster_request(self._template, name, arguments)]
 
+    def require(self) -> None:
+        if self._cluster:
+            self._required(self._cluster)
+
     def submit(self, name: str, arguments: Sequence[str]) -> Run:
         [request] = self.requests(name, arguments)
         if not self._cluster:
             made = str(request.send(self._client, "creating the cluster")["JobFlowId"])
             return Run(made, self._only_step(made), _s3(self._template.get("LogUri", "")), owns_group=True)
-        cluster = self._describe(self._cluster)
-        state = cluster["Status"]["State"]
-        if state in _ENDING_CLUSTER:
-            why = f"{state} {_reason(cluster['Status'])}".strip()
-            raise RunError(
-                f"the cluster {self._cluster} is {why}: name another, or write --on emr for one that is made for the run"
-            )
-        if not any(application["Name"] == "Spark" for application in cluster.get("Applications", [])):
-            raise RunError(f"the cluster {self._cluster} has no Spark: name one that was made with the application Spark")
+        cluster = self._required(self._cluster)
         answer = request.send(self._client, f"adding a step to {self._cluster}")
         return Run(self._cluster, str(answer["StepIds"][0]), _s3(cluster.get("LogUri") or ""))
 
@@ -160,6 +156,17 @@ class Emr:
     def page(self, run: Run) -> str:
         region = self._client.meta.region_name
         return f"https://{region}.console.aws.amazon.com/emr/home?region={region}#/clusterDetails/{run.group}"
+
+    def _required(self, name: str) -> dict[str, Any]:
+        """What there is to know of a cluster that takes steps; RunError where it takes none."""
+        cluster = self._describe(name)
+        state = cluster["Status"]["State"]
+        if state in _ENDING_CLUSTER:
+            why = f"{state} {_reason(cluster['Status'])}".strip()
+            raise RunError(f"the cluster {name} is {why}: name another, or write --on emr for one that is made for the run")
+        if not any(application["Name"] == "Spark" for application in cluster.get("Applications", [])):
+            raise RunError(f"the cluster {name} has no Spark: name one that was made with the application Spark")
+        return cluster
 
     def _describe(self, cluster: str) -> dict[str, Any]:
         request = Request(ON_EMR, "DescribeCluster", {"ClusterId": cluster})

@@ -21,6 +21,7 @@ CREATION_SECONDS = 120
 _FINAL = {"SUCCESS", "FAILED", "CANCELLED"}
 _ALONE = {"--verbose", "-v", "--supervise"}
 _OF_A_CLUSTER = {"--master", "--deploy-mode"}
+_PLAIN = re.compile(r"[\w.,:;/@%+=#-]*", re.ASCII)
 _EXIT_CODE = re.compile(r"ExitCode: (\d+)")
 
 
@@ -58,9 +59,9 @@ def split_arguments(arguments: Sequence[str]) -> SparkSubmit:
 def job_driver(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
     """What a job run is told to do (JobDriver), and properties of Spark that it is told apart (spark-defaults).
 
-    A job run takes spark-submit's options as one line of text. What has a space or a quote in it is a property apart, so that
-    nothing depends on how that line is taken to pieces; RunError where an option that is no property has one. The master is
-    the service's own.
+    A job run takes spark-submit's options as one line of text. What has a space in it, or what a shell would not leave as it
+    is, is a property apart, so that nothing depends on how that line is taken to pieces; RunError where an option that is no
+    property has one. The master is the service's own.
     """
     parts = split_arguments(arguments)
     line: list[str] = []
@@ -68,13 +69,13 @@ def job_driver(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]
     for name, value in parts.options:
         if name in _OF_A_CLUSTER:
             continue
-        if not re.search(r"[\s'\"\\]", value):
+        if _PLAIN.fullmatch(value):
             line += [name, value] if value else [name]
         elif name in ("--conf", "-c"):
             key, _, of_key = value.partition("=")
             apart[key] = of_key
         else:
-            raise RunError(f"{name} {value}: EMR Serverless takes no spaces or quotes here")
+            raise RunError(f"{name} {value}: EMR Serverless takes no spaces and no such signs here")
     driver = {"entryPoint": parts.entry_point, "entryPointArguments": parts.entry_point_arguments}
     return {"sparkSubmit": driver | ({"sparkSubmitParameters": " ".join(line)} if line else {})}, apart
 
@@ -114,13 +115,21 @@ class Serverless:
         create = Request(ON_SERVERLESS, "CreateApplication", {**self._application, "clientToken": name})
         return [create, start_request(self._template, NEW_APPLICATION, arguments)]
 
-    def submit(self, name: str, arguments: Sequence[str]) -> Run:
-        *create, start = self.requests(name, arguments)
-        if not start.parameters.get("executionRoleArn"):
+    def require(self) -> None:
+        if not self._template.get("executionRoleArn"):
             raise RunError(
                 "EMR Serverless needs a role to run as: make one that has conf/emr/policy.json and trusts "
                 "emr-serverless.amazonaws.com, and name its ARN in conf/emr/launch.toml"
             )
+        if self._id:
+            asked = Request(ON_SERVERLESS, "GetApplication", {"applicationId": self._id})
+            state = asked.send(self._client, f"the application {self._id}")["application"]["state"]
+            if state == "TERMINATED":
+                raise RunError(f"the application {self._id} is {state}: name another, or write --on emr-serverless")
+
+    def submit(self, name: str, arguments: Sequence[str]) -> Run:
+        self.require()
+        *create, start = self.requests(name, arguments)
         application = self._id or self._find() or self._create(create[0])
         request = Request(start.service, start.operation, start.parameters | {"applicationId": application})
         answer = request.send(self._client, f"starting a job run on {application}")

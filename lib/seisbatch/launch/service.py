@@ -71,6 +71,9 @@ class Service(Protocol):
     def requests(self, name: str, arguments: Sequence[str]) -> list[Request]:
         """What :meth:`submit` would send that changes anything, without sending it or asking anything."""
 
+    def require(self) -> None:
+        """RunError where it is clear beforehand that it takes no run: asked before packages of hundreds of MB are sent."""
+
     def submit(self, name: str, arguments: Sequence[str]) -> Run:
         """Start a run of that name with arguments as spark-submit takes them, the job file and its options among them."""
 

@@ -1,12 +1,16 @@
 """Each failure of AWS gives one clear message with what to do; errors as moto gives them, else as Amazon documents them."""
 
+import json
+
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
+from seisbatch.launch.clients import client
 from seisbatch.launch.failures import Unreachable, reason_told, told
 from seisbatch.outcome import RunError
 
@@ -203,6 +207,25 @@ def test_a_region_that_is_none(nothing_set):
 
 def test_a_profile_that_is_none(nothing_set):
     assert "aws configure list-profiles" in told_of(lambda: boto3.session.Session(profile_name="nobody"))
+
+
+@mock_aws
+def test_throttling_is_waited_for(monkeypatch):
+    """Twice AWS asks for patience, the third time it answers."""
+    for name in ("aws_access_key_id", "aws_secret_access_key"):
+        monkeypatch.setenv(name.upper(), KEYS[name])
+    asked = []
+
+    def throttled(request, **_):
+        asked.append(request)
+        if len(asked) <= 2:
+            answer = json.dumps({"__type": "ThrottlingException", "message": "Rate exceeded"}).encode()
+            return AWSResponse(request.url, 400, {}, type("Raw", (), {"stream": lambda self: iter([answer])})())
+
+    one = client("emr", "us-east-1")
+    one.meta.events.register_first("before-send.emr", throttled)
+    assert one.list_clusters()["Clusters"] == []
+    assert len(asked) == 3
 
 
 def test_nobody_answers():

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from seisbatch.config import CONF, EXIT_USAGE, OptionError
 from seisbatch.launch.clients import client
-from seisbatch.launch.follow import Follower, Screen
+from seisbatch.launch.follow import EXIT_LEFT, Follower, Screen
 from seisbatch.launch.logs import manifest_exit_code
 from seisbatch.launch.runs import Record, find, new_name, save, shown_command
 from seisbatch.launch.secrecy import redacted
@@ -224,6 +224,8 @@ def main(words: Sequence[str]) -> int:
     except RunError as error:
         print(f"submit.sh: {error}", file=sys.stderr)
         return EXIT_RUN
+    except KeyboardInterrupt:  # before there is a run to ask about
+        return EXIT_LEFT
 
 
 if __name__ == "__main__":

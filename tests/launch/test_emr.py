@@ -117,7 +117,7 @@ def test_a_step_waits_for_its_cluster(own):
     service, run = own
     step_of(run).state = "PENDING"
     cluster_of(run).state = "STARTING"
-    assert service.state(run).name == "cluster STARTING"
+    assert service.state(run).name == "PENDING, cluster STARTING"
     assert not service.state(run).is_final
     cluster_of(run).state = "TERMINATED_WITH_ERRORS"  # before it ever came to the step
     assert service.state(run).is_final

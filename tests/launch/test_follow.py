@@ -125,7 +125,12 @@ def test_a_run_that_ends_well(on_cluster):
     assert one.follow() == 0
     assert one.shown.splitlines() == [f"line {number}" for number in range(60, 100)]
     states = re.findall(rf"{one.run.id}: (.+) after", one.told)
-    assert states == ["cluster STARTING", "RUNNING", "COMPLETED", "COMPLETED"]  # a line when something changes, and at the end
+    assert states == [
+        "PENDING, cluster STARTING",
+        "RUNNING",
+        "COMPLETED",
+        "COMPLETED",
+    ]  # a line when something changes, and at the end
     assert "waiting for the driver's log" in one.told
     assert "https://us-west-2.console.aws.amazon.com" in one.told
     assert "canary" not in one.told  # a link that lets in whoever reads it is no matter for a log

@@ -103,7 +103,7 @@ class Emr:
         if name == "CANCELLED":
             return RunState(name, is_final=True, is_ok=False, message=_reason(status) or _reason(of_cluster))
         has_ended = of_cluster["State"] in _ENDING_CLUSTER
-        return RunState(f"cluster {of_cluster['State']}", has_ended, False, _reason(of_cluster) if has_ended else "")
+        return RunState(f"{name}, cluster {of_cluster['State']}", has_ended, False, _reason(of_cluster) if has_ended else "")
 
     def cancel(self, run: Run) -> None:
         """A driver within the cluster outlives the step that started it: YARN is told to end it."""

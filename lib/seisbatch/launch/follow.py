@@ -27,7 +27,7 @@ PATIENCE = 10
 """Looks in a row that may stay without an answer, each of several tries: a network that is away for some minutes."""
 LOG_SECONDS, LOG_PAUSE = 420.0, 15.0
 """How long the driver's log is waited for after the end: Amazon writes logs every five minutes."""
-NEVER_RAN = ("CANCELLED", "cluster ")
+NEVER_RAN = ("CANCELLED", "PENDING")
 """States, by how they begin, in which a run may have ended without a driver that wrote a log: none is waited for."""
 EXIT_LEFT = 130
 """Exit code where the run was cancelled, or left alone, with Ctrl-C; shells give 130 to what SIGINT ended."""

@@ -11,10 +11,13 @@ build=$here/.build
 run_lock=$here/conf/requirements.lock
 test_lock=$here/conf/requirements-test.lock
 java_lock=$here/conf/requirements-java.lock
+places="local, local[N], spark://HOST:PORT, yarn, emr, emr:j-CLUSTER, emr-serverless and emr-serverless:ID"
 
 usage() {
   cat <<'END'
-usage: ./submit.sh [--on WHERE] JOB [options] [-- spark-submit arguments]
+usage: ./submit.sh [--on WHERE] [--dry-run] JOB [options] [-- spark-submit arguments]
+       ./submit.sh status [RUN]
+       ./submit.sh logs [RUN] [--follow]
        ./submit.sh test [pytest arguments]
        ./submit.sh benchmarks
 
@@ -24,7 +27,13 @@ END
 
 A job's options: ./submit.sh JOB --help. JOB may also be the path of a job file of your own, such as ./my_job.py.
 
-WHERE is local (every core, the default), local[N] (N cores), spark://HOST:PORT or yarn.
+WHERE is local (every core, the default), local[N] (N cores), spark://HOST:PORT, yarn, or of Amazon EMR:
+  emr                     a cluster as conf/emr/cluster.json has it, which ends with the run
+  emr:j-CLUSTER           one that is running
+  emr-serverless          an application as conf/emr/application.json has it, made once
+  emr-serverless:ID       one that is there
+conf/emr/launch.toml says where packages and logs go. --dry-run prints what would be sent to Amazon, and sends nothing.
+A run on Amazon EMR is followed to its end; status and logs find it again: the last one, or that of a name, a step or a cluster.
 
 The first call installs what the jobs need into .venv, once. SEISBATCH_PYTHON names the Python 3.11 or later to do that with,
 SEISBATCH_JAVA a Java 17 or 21; both are found, and Java is installed where there is none, if they are not set.
@@ -46,12 +55,13 @@ die() { say "$@"; exit 1; }
 wrong_usage() { say "$1"; { [ $# -lt 2 ] || "$2"; } >&2; exit 2; }
 
 main() {
-  local where=local
+  local where=local dry_run=no
   while [ $# -gt 0 ]; do
     case $1 in
       -h | --help) usage; return ;;
-      --on) [ $# -gt 1 ] || wrong_usage "--on needs a WHERE: local, local[N], spark://HOST:PORT or yarn"; where=$2; shift 2 ;;
+      --on) [ $# -gt 1 ] || wrong_usage "--on needs a WHERE: $places"; where=$2; shift 2 ;;
       --on=*) where=${1#--on=}; shift ;;
+      --dry-run) dry_run=yes; shift ;;
       -*) wrong_usage "unknown option $1; options of a job come after its name" usage ;;
       *) break ;;
     esac
@@ -60,8 +70,48 @@ main() {
     '') usage ;;
     test) shift; run_tests "$@" ;;
     benchmarks) shift; run_benchmarks "$@" ;;
-    *) run_job "$where" "$@" ;;
+    status | logs) on_emr "$@" ;;
+    *) run_there "$where" $dry_run "$@" ;;
   esac
+}
+
+# A job where it is to run: at Amazon's, or by spark-submit.
+run_there() {
+  local where=$1 dry_run=$2
+  shift 2
+  case $where in
+    emr | emr:?* | emr-serverless | emr-serverless:?*)
+      local job word
+      job=$(job_file "$1") || exit
+      for word in "$@"; do
+        case $word in
+          --) break ;;
+          -h | --help) run_job local "$@" ;; # tells and ends
+        esac
+      done
+      shift
+      set_up run
+      set_environment
+      if writes_to_mongodb "$job" "$@"; then
+        set_up_java
+        SEISBATCH_JARS=$(mongodb_jars) || exit
+        export SEISBATCH_JARS
+      fi
+      if [ $dry_run = yes ]; then set -- --dry-run "$job" "$@"; else set -- "$job" "$@"; fi
+      on_emr run --on "$where" "$@"
+      ;;
+    *)
+      [ $dry_run = no ] || wrong_usage "--dry-run is for Amazon EMR; --plan tells what a run would read, write and cost"
+      run_job "$where" "$@"
+      ;;
+  esac
+}
+
+# What needs no Spark here: requests to Amazon EMR.
+on_emr() {
+  set_up run
+  set_environment
+  exec "$python" -m seisbatch.launch "$@"
 }
 
 run_job() {
@@ -92,7 +142,7 @@ run_job() {
   )
   if writes_to_mongodb "$job" "${options[@]+"${options[@]}"}"; then
     local jars
-    jars=$("$python" "$here/conf/jars/fetch.py" "$here/conf/jars/mongo-spark" "$build/jars") || exit
+    jars=$(mongodb_jars) || exit
     ours+=(--jars "$jars")
     # documents pass through Java, unlike samples: where there are many of them it is worth compiling
     case " ${options[*]+"${options[*]}"} " in
@@ -135,14 +185,16 @@ writes_to_mongodb() {
   return 1
 }
 
+# Prints the paths of the connector's libraries, comma separated, and fetches them where they are not there yet.
+mongodb_jars() { "$python" "$here/conf/jars/fetch.py" "$here/conf/jars/mongo-spark" "$build/jars"; }
+
 # The master URL for a WHERE. A run on this computer tries a task up to 4 times, as a cluster does.
 master_of() {
   case $1 in
     local) echo 'local[*,4]' ;;
     'local[*]' | 'local['[1-9]']' | 'local['[1-9][0-9]']' | 'local['[1-9][0-9][0-9]']') echo "${1%]},4]" ;;
     spark://?* | yarn) echo "$1" ;;
-    emr*) wrong_usage "--on $1: Amazon EMR is not supported yet; supported are local, local[N], spark://HOST:PORT and yarn" ;;
-    *) wrong_usage "--on $1: unknown; supported are local, local[N], spark://HOST:PORT and yarn" ;;
+    *) wrong_usage "--on $1: unknown; supported are $places" ;;
   esac
 }
 

@@ -117,15 +117,40 @@ def test_an_unknown_job_ends_with_2_and_names_the_jobs(job, project, no_java):
 
 
 @pytest.mark.parametrize(
-    "where", ["emr:j-2AXXXXXXGAPLF", "emr-serverless:00f", "mesos://host", "local[0]", "local[x]", "local[2", "spark://", ""]
+    "where", ["emr:", "emr-eks", "emr-serverless:", "mesos://host", "local[0]", "local[x]", "local[2", "spark://", ""]
 )
 def test_a_place_that_is_not_supported_is_refused_with_those_that_are(where, project, no_java):
     for arguments in (["--on", where, "cross_correlate"], [f"--on={where}", "cross_correlate"]):
         result = submit(project, *arguments, env=no_java)
         assert result.returncode == 2
         assert where in result.stderr
-        for supported in ("local", "local[N]", "spark://HOST:PORT", "yarn"):
+        for supported in ("local", "local[N]", "spark://HOST:PORT", "yarn", "emr", "emr-serverless"):
             assert supported in result.stderr
+
+
+@pytest.mark.parametrize("where", ["emr", "emr:j-2AXXXXXXGAPLF", "emr-serverless", "emr-serverless:00f1"])
+def test_a_job_for_amazon_emr_is_checked_without_java_and_before_anything_is_asked_of_amazon(where, project, no_java):
+    result = submit(project, "--on", where, "--dry-run", "cross_correlate", "--chanels", "x", env=no_java)
+    assert result.returncode == 2
+    assert "unknown option --chanels; is --channels meant?" in result.stderr
+    told = submit(project, f"--on={where}", "cross_correlate", "--help", env=no_java)
+    assert told.returncode == 0
+    assert "--channels" in told.stdout
+    assert submit(project, "--on", where, "no_such", env=no_java).returncode == 2
+
+
+def test_runs_that_were_never_sent_are_told(project, no_java):
+    for word in ("status", "logs"):
+        result = submit(project, word, env=no_java)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert "no run has been sent to a cluster from here" in result.stderr
+    assert submit(project, "status", "--help", env=no_java).stdout.startswith("usage: ./submit.sh")
+
+
+def test_a_dry_run_is_for_amazon_emr(project, no_java):
+    result = submit(project, "--dry-run", "cross_correlate", env=no_java)
+    assert result.returncode == 2
+    assert "--plan tells what a run would read, write and cost" in result.stderr
 
 
 def test_an_option_before_the_job_that_is_not_the_launchers_is_refused(project, no_java):

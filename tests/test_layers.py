@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "report": (TABLES | {"mongo"}, FOR_BYTES | {"pyarrow", "pymongo", "matplotlib"}),
     # Of plan what goes without Spark: tests/oneshot/test_imports.py sees to it.
     "oneshot": (TABLES | {"config", "mongo", "options", "plan"}, set()),
-    "launch": (TABLES | {"config", "options"}, {"boto3", "botocore", "packaging", "pydantic"}),
+    "launch": (TABLES | {"config", "options", "progress"}, {"boto3", "botocore", "packaging", "pydantic"}),
     "plan": (EVERYTHING, EVERYTHING),
     "app": (EVERYTHING, EVERYTHING),
     "datasource": (EVERYTHING, EVERYTHING),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib
 import json
 import os
 import sys
@@ -12,13 +11,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seisbatch.config import CONF, EXIT_USAGE, OptionError
+from seisbatch.launch.bundle import artefacts as artefacts_of
+from seisbatch.launch.bundle import jars as jars_of
 from seisbatch.launch.clients import client
 from seisbatch.launch.follow import EXIT_LEFT, Follower, Screen
+from seisbatch.launch.local_files import sent_options
 from seisbatch.launch.logs import manifest_exit_code
 from seisbatch.launch.runs import Record, find, new_name, save, shown_command
 from seisbatch.launch.secrecy import redacted
-from seisbatch.launch.sending import Settings, Where, checked_options, places, service_for
+from seisbatch.launch.sending import Where, checked_options, places, service_for
 from seisbatch.launch.service import Request, Service
+from seisbatch.launch.settings import LaunchSettings, read_settings
+from seisbatch.launch.spark_arguments import spark_submit_arguments
+from seisbatch.launch.upload import place_of, upload
 from seisbatch.outcome import RunError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -77,7 +82,7 @@ def run(words: Sequence[str]) -> int:
     command = command_of(words)
     file, job = job_file(command.job), Path(command.job).stem
     values = checked_options(job, command.options, command.extra)
-    settings = importlib.import_module("seisbatch.launch.settings").read_settings()
+    settings = read_settings()
     name = new_name(job, dt.datetime.now(dt.UTC))
     filled = places(settings, name, job)
     if command.is_dry:
@@ -100,21 +105,18 @@ def job_file(job: str) -> Path:
     return file
 
 
-def bundled(file: Path, command: Command, settings: Settings) -> Bundle:
+def bundled(file: Path, command: Command, settings: LaunchSettings) -> Bundle:
     """Build what a run needs, and upload it where it is not there yet, but not for ``--dry-run``."""
-    bundle, local_files, spark_arguments, upload = (
-        importlib.import_module(f"seisbatch.launch.{name}") for name in ("bundle", "local_files", "spark_arguments", "upload")
-    )
     build, staging = build_folder(), settings.required_staging()
-    sent = local_files.sent_options(file.stem, command.options, build)
+    sent = sent_options(file.stem, command.options, build)
     jars = [Path(word) for word in os.environ.get(JARS, "").split(",") if word]
-    artefacts = [*bundle.artefacts(build, file, settings), *bundle.jars(jars), *sent.files]
+    artefacts = [*artefacts_of(build, file, settings), *jars_of(jars), *sent.files]
     if command.is_dry:
-        uris = {one.name: upload.place_of(staging, one) for one in artefacts}
+        uris = {one.name: place_of(staging, one) for one in artefacts}
     else:
-        uris = upload.upload(client("s3", settings.region, settings.profile), staging, artefacts)
+        uris = upload(client("s3", settings.region, settings.profile), staging, artefacts)
     properties = CONF / "spark" / "emr.conf"
-    words = spark_arguments.spark_submit_arguments(uris, properties, file.stem, sent.words, command.extra, settings)
+    words = spark_submit_arguments(uris, properties, file.stem, sent.words, command.extra, settings)
     return Bundle(list(words), {str(one.path): uris[one.name] for one in artefacts})
 
 
@@ -130,7 +132,7 @@ def sent_and_followed(
     name: str,
     arguments: Sequence[str],
     values: Any,
-    settings: Settings,
+    settings: LaunchSettings,
     screen: Screen | None = None,
 ) -> int:
     """Submit a run, keep a record of it, and follow it to its end; its exit code."""

@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from seisbatch.config import CONF, OptionError, parse
 from seisbatch.launch.emr import Emr
@@ -14,6 +14,7 @@ from seisbatch.launch.logs import lines_of
 from seisbatch.launch.secrecy import refuse_secrets
 from seisbatch.launch.serverless import Serverless
 from seisbatch.launch.service import ON_EMR, ON_SERVERLESS, Service
+from seisbatch.launch.settings import LaunchSettings
 from seisbatch.launch.template import read_template
 from seisbatch.options import JOBS
 
@@ -21,20 +22,6 @@ CHIPS = {"x86_64": "i", "aarch64": "g"}
 """The letter in the name of a machine type, as in m7g: Intel, Graviton."""
 SERVERLESS_ARCHITECTURES = {"x86_64": "X86_64", "aarch64": "ARM64"}
 _IDS = {ON_EMR: re.compile(r"j-[A-Z0-9]{1,60}"), ON_SERVERLESS: re.compile(r"[0-9a-z]{1,64}")}
-
-
-class Settings(Protocol):
-    """What is read of :class:`seisbatch.launch.settings.LaunchSettings`."""
-
-    @property
-    def region(self) -> str | None: ...
-    @property
-    def profile(self) -> str | None: ...
-    @property
-    def architecture(self) -> str: ...
-    @property
-    def serverless_role(self) -> str | None: ...
-    def required_staging(self) -> str: ...
 
 
 class Where(NamedTuple):
@@ -59,7 +46,7 @@ class Where(NamedTuple):
         return f"{self.service}:{self.id}" if self.id else self.service
 
 
-def places(settings: Settings, name: str, job: str) -> dict[str, str]:
+def places(settings: LaunchSettings, name: str, job: str) -> dict[str, str]:
     """The places that the templates of conf/emr name, filled in for a run."""
     staging = settings.required_staging()
     bucket, _, prefix = staging.removeprefix("s3://").partition("/")

@@ -1,4 +1,4 @@
-"""A job's command line to a cluster as a user gives it: everything is built, uploaded once, submitted, followed and found again."""
+"""A command line to a cluster, as a user gives it: all is built, uploaded once, submitted, followed, and found again."""
 
 import datetime as dt
 import io

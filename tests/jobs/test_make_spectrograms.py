@@ -186,6 +186,25 @@ def test_sound_files_of_another_rate_are_rejected_and_gaps_are_padded(run_job, t
     assert "16000 Hz" in reasons["XX.MARS..BDH/MARS_20171009_000104.wav"]
 
 
+def test_recordings_that_come_one_by_one_are_added(run_job, tmp_path):
+    source, out = tmp_path / "wavs", tmp_path / "out"
+    source.mkdir()
+    rate = 1000
+    wave = np.random.default_rng(0).normal(scale=0.1, size=120 * rate).astype(np.float32)
+    more = ("--recordings", source, "--channel", "XX.MARS..BDH", "--no-pictures", "--bands", "none", "--out", out)
+    soundfile.write(source / "20171009_000000.wav", wave[: 60 * rate], rate, subtype="FLOAT")
+    assert run_job("make_spectrograms", *more) == 0
+    soundfile.write(source / "20171009_000100.wav", wave[60 * rate :], rate, subtype="FLOAT")
+    soundfile.write(source / "20171009_000150.wav", wave[: 20 * rate], rate, subtype="FLOAT")  # ten seconds of it are others
+    assert run_job("make_spectrograms", *more) == 0
+    clips = {seconds_of_day(clip): soundfile.read(io.BytesIO(clip["sound"]), dtype="float32")[0] for clip in rows(out, "clip")}
+    assert sorted(clips) == [*range(0, 110, 5), 120, 125]
+    np.testing.assert_array_equal(np.concatenate([clips[at] for at in range(0, 110, 5)]), wave[: 110 * rate])
+    left_out = [row["reason"] for row in rows(out, "cemetery") if "copies that differ" in row["reason"]]
+    assert len(left_out) == 2
+    assert run_job("make_spectrograms", *more, "--time-pattern", "%Y%m%d_%H%M%S") == 1
+
+
 def seconds_of_day(clip):
     clock = clip["clock"]
     return clock.hour * 3600 + clock.minute * 60 + clock.second

@@ -105,6 +105,10 @@ def test_missing_recordings_are_told_by_their_times(spark):
     }
 
 
+def test_copies_do_not_make_the_usual_spacing(spark):
+    assert spacing_of(recordings(spark, [0, 0, 5, 5, 10, 10])) == FIVE
+
+
 def test_recorders_that_sleep_between_recordings_miss_nothing(spark):
     every_half_hour = recordings(spark, range(0, 1440, 30))
     assert holes(every_half_hour, spacing_of(every_half_hour), (DAY, DAY + DAY_NS)).count() == 0

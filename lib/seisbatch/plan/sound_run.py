@@ -33,7 +33,7 @@ WHALEDR_OVERLAP = 0.995
 WHALEDR_FREQUENCIES = (10.0, 8000.0)
 PARAMETERS = (
     "clip_s step_s gaps sound pictures axes preset nfft overlap window frequencies shades decibels every_frame pooling colours "
-    "size bands sensitivity counts_per_volt write unit_minutes track"
+    "size bands sensitivity counts_per_volt write unit_minutes track time_pattern"
 ).split()
 """Options that determine results; days are added to those that are there."""
 

@@ -32,9 +32,13 @@ class Spacing:
 
 
 def spacing_of(recordings: DataFrame) -> Spacing:
-    """The usual spacing of recordings (rows of ``RECORDING``): a day where there is one recording a channel alone."""
+    """The usual spacing of recordings (rows of ``RECORDING``), copies aside: a day where there is one a channel alone."""
     since = F.col("start_ns") - F.lag("start_ns").over(Window.partitionBy(CHANNEL).orderBy("start_ns", "s3key"))
-    spaced = recordings.withColumn("since", since).agg(F.median("since"), F.median("size")).first()
+    spaced = (
+        recordings.withColumn("since", since)
+        .agg(F.median(F.when(F.col("since") > 0, F.col("since"))), F.median("size"))
+        .first()
+    )
     ns, n_bytes = (spaced[0], spaced[1]) if spaced else (None, None)
     return Spacing(round(ns) if ns else DAY_NS, round(n_bytes or 0))
 

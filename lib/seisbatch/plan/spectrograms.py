@@ -14,6 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from seisbatch.acquire.objects import open_store
 from seisbatch.config import OptionError
 from seisbatch.names import Channel
+from seisbatch.outcome import RunError, UnitError
 from seisbatch.plan.estimate import size
 from seisbatch.plan.memory import sound_bytes
 from seisbatch.plan.prices import read_prices
@@ -32,6 +33,7 @@ from seisbatch.plan.sound_units import (
 )
 from seisbatch.plan.sync import sync_output
 from seisbatch.plan.units import Units
+from seisbatch.sinks.manifest import claimed_parameters
 from seisbatch.steps.sound_settings import PARQUET, TAR
 from seisbatch.times import DAY_NS, DAY_SECONDS, SECOND_NS, day_start_ns, days_from, to_datetime
 
@@ -144,7 +146,11 @@ def sound_plan(found: Recordings, run: SoundRun) -> tuple[SoundRun, SoundPlan]:
     work = _work(found, run, spacing)
     if not work:
         raise OptionError(_none_in_span(found, run))
-    minutes = run.options.unit_minutes or min(unit_minutes(spacing, _bytes_a_second(one)) for one in work)
+    minutes = (
+        run.options.unit_minutes
+        or _minutes_there(run)
+        or min(unit_minutes(_recorded(one, spacing), _bytes_a_second(one)) for one in work)
+    )
     check_unit_minutes(minutes)
     work = [replace(one, unit_seconds=60.0 * minutes) for one in work]
     needed = _check_memory(found, run, spacing)
@@ -169,6 +175,15 @@ def sound_plan(found: Recordings, run: SoundRun) -> tuple[SoundRun, SoundPlan]:
             ("memory", f"at most {size(needed)} a worker of {size(run.options.memory)} allowed"),
         ],
     )
+
+
+def _minutes_there(run: SoundRun) -> int | None:
+    """Minutes of the units that the output holds: what auto chooses follows from the recordings, which may be more by now."""
+    try:
+        there = claimed_parameters(open_store(run.out)).get("unit_minutes")
+    except (RunError, UnitError):  # which the run, once it begins, tells
+        return None
+    return there if isinstance(there, int) and there > 0 else None
 
 
 def _work(found: Recordings, run: SoundRun, spacing: Spacing) -> list[SoundWork]:
@@ -219,6 +234,11 @@ def _none_in_span(found: Recordings, run: SoundRun) -> str:
     if reach is not None and reach[0] is not None:
         there = "; those there begin from {:%Y-%m-%dT%H:%M} to {:%Y-%m-%dT%H:%M}".format(*map(to_datetime, reach))
     return f"no recording in {run.archive.root} begins from {first} up to {last}{there}"
+
+
+def _recorded(work: SoundWork, spacing: Spacing) -> Spacing:
+    """With the time that a recording lasts, where that is known to be less than the time from one to the next."""
+    return Spacing(min(spacing.ns, round(work.seconds / work.recordings * SECOND_NS)), spacing.size)
 
 
 def _bytes_a_second(work: SoundWork) -> float:

@@ -140,6 +140,12 @@ def test_a_listing_on_the_web(spark, tmp_path, recordings):
     assert all(row["version"] and row["outcome"] is None for row in rows)
 
 
+def test_records_may_tell_the_times_whatever_names_say(recordings):
+    files = {f"20000101T00000{number}.mseed": miniseed(f"{DAY}T00:0{number}:00") for number in range(2)}
+    _, _, rows = recordings(files, "records")
+    assert [row["start_ns"] for row in rows] == [instant(f"{DAY}T00:0{number}:00") for number in range(2)]
+
+
 def test_the_first_may_be_broken(recordings):
     files = {f"20171009T00000{number}.mseed": b"broken" for number in range(9)} | {"20171009T000009.mseed": miniseed(DAY)}
     assert recordings(files)[:2] == (NAME, 64000)

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from seisbatch.acquire.backend import Listed
 from seisbatch.acquire.objects import Store, StoreSettings, check_key, open_store
-from seisbatch.acquire.recording_times import AUTO, TimePattern
+from seisbatch.acquire.recording_times import AUTO, RECORDS, TimePattern
 from seisbatch.acquire.sound import HEAD_BYTES, RecordingHeader, recording_header
 from seisbatch.config import OptionError
 from seisbatch.names import Channel, channel
@@ -71,8 +71,8 @@ def find_recordings(
 
     Recordings are the objects that end in one of :data:`ENDINGS`, whatever the case, or, where there are none, those whose
     names hold a time; names of objects or folders that begin with ``_`` or ``.`` are left out, and so is miniSEED whose name is
-    that of another channel. Times are those of the names, or, with the pattern ``auto``, of miniSEED's first records. What
-    has none, or cannot be read, or is a second sound file of the same time, is a row with an outcome, whatever the span.
+    that of another channel. Times are those of the names, or, with the pattern ``auto``, of miniSEED's first records, which
+    ``records`` takes always. What has none, or cannot be read, or is a second sound file of the same time, is a row with an outcome, whatever the span.
 
     The channel is ``name``, or else the one that the first readable miniSEED holds. Sizes and versions are null where neither
     the store's listing nor the object tells them.
@@ -126,7 +126,7 @@ def _listed(store: Store, times: TimePattern, name: Channel | None) -> tuple[lis
             found.append(recording._replace(start_ns=None, outcome=str(Outcome.REJECTED), reason=reason))
         elif start_ns is not None:
             found.append(recording)
-        elif times.text == AUTO and not item.key.lower().endswith(SOUND_ENDINGS):
+        elif times.text in (AUTO, RECORDS) and not item.key.lower().endswith(SOUND_ENDINGS):
             unread.append(recording)
         else:
             found.append(recording._replace(outcome=str(Outcome.REJECTED), reason=NO_TIME))

@@ -23,6 +23,7 @@ from seisbatch.plan.sound_estimate import SoundEstimate, SoundWork
 from seisbatch.plan.sound_run import SoundRun, check_rate
 from seisbatch.plan.sound_units import (
     CHANNEL,
+    WAV_BYTES_A_SAMPLE,
     Spacing,
     check_unit_minutes,
     holes,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from seisbatch.app import App
 
 PROBED = 10
-LEAST_BYTES_A_SAMPLE = {"wav": 2.0, "": 0.6}
+LEAST_BYTES_A_SAMPLE = {"wav": WAV_BYTES_A_SAMPLE, "": 0.6}
 """Of recordings: 16 bit in wav, and what packs quiet recordings best, Steim's and FLAC's differences."""
 
 
@@ -142,7 +143,7 @@ def sound_plan(found: Recordings, run: SoundRun) -> tuple[SoundRun, SoundPlan]:
     """
     for rate in found.rates.values():
         check_rate(run, rate)
-    spacing = spacing_of(found.frame)
+    spacing = spacing_of(found.frame, max(found.rates.values()))
     work = _work(found, run, spacing)
     if not work:
         raise OptionError(_none_in_span(found, run))

@@ -221,6 +221,9 @@ def seconds_of_day(clip):
         (["--channel", "XX.MARS..BDH"], "XX.MARS..BDH"),
         (["--start", "2023-01-01"], "2022-01-02"),
         (["--memory", "301MB"], "--memory 301.0 MB"),
+        (["--step-s", "0.00001"], "--step-s 1e-05 is less than a sample"),
+        (["--recordings", ".", "--out", "clips", "--write", "objects"], "within the recordings"),
+        (["--out", "clips", "--sync", "clips/copy"], "--sync"),
     ],
 )
 def test_options_that_cannot_be_are_told_in_a_line(words, told, run_job, recordings, tmp_path, capsys):

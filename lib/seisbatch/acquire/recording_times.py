@@ -43,7 +43,7 @@ _DATES = ({"Y", "m", "d"}, {"y", "m", "d"}, {"Y", "j"}, {"y", "j"}, {"s"})
 
 
 class TimePattern:
-    """Finds the time in a key: ``auto`` knows forms that hydrophones' archives use, ``records`` finds none, others are patterns.
+    """Finds the time in a key: ``auto`` knows forms that archives use, ``records`` finds none, others are patterns.
 
     ``auto`` reads, in a key's last part, ``2017-10-09T00:00:00.000015`` (as OOI has it; with other separators, or none, as
     well), ``20171009T000000Z``, ``20171009_000000.123``, ``20171009000000``, and SoundTrap's ``671379494.171009000000``. Times

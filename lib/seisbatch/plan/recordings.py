@@ -70,9 +70,10 @@ def find_recordings(
     """The recordings in a store that begin in a span, and the last that begins before it, which may reach into it.
 
     Recordings are the objects that end in one of :data:`ENDINGS`, whatever the case, or, where there are none, those whose
-    names hold a time; names of objects or folders that begin with ``_`` or ``.`` are left out, and so is miniSEED whose name is
-    that of another channel. Times are those of the names, or, with the pattern ``auto``, of miniSEED's first records, which
-    ``records`` takes always. What has none, or cannot be read, or is a second sound file of the same time, is a row with an outcome, whatever the span.
+    names hold a time; names of objects or folders that begin with ``_`` or ``.`` are left out, and so is miniSEED whose name
+    is that of another channel. Times are those of the names, or, with the pattern ``auto``, of miniSEED's first records, which
+    ``records`` takes always. What has none, or cannot be read, or is a second sound file of the same time, is a row with an
+    outcome, whatever the span.
 
     The channel is ``name``, or else the one that the first readable miniSEED holds. Sizes and versions are null where neither
     the store's listing nor the object tells them.

@@ -57,10 +57,10 @@ def level_units(calibration: Calibration | None) -> str:
 class PictureSettings:
     """How clips are drawn; what is None follows from the sampling rate.
 
-    ``nfft``: 56 ms to the nearest power of two, at low rates more, up to 256; ``overlap``: that share of it, or such that there
-    is a frame a pixel; ``low`` and ``high`` [Hz]: 0 and the Nyquist frequency. The rest is of :class:`~seisbatch.process.spectrogram.Frames` and
-    :class:`~seisbatch.process.picture.Look`, ``decibels`` re 1 uPa where the sensitivity is one number. ``labelled`` draws with
-    axes, for people.
+    ``nfft``: 56 ms to the nearest power of two, at low rates more, up to 256; ``overlap``: that share of it, or such that
+    there is a frame a pixel; ``low`` and ``high`` [Hz]: 0 and the Nyquist frequency. The rest is of
+    :class:`~seisbatch.process.spectrogram.Frames` and :class:`~seisbatch.process.picture.Look`, ``decibels`` re 1 uPa where
+    the sensitivity is one number. ``labelled`` draws with axes, for people.
     """
 
     nfft: int | None = None

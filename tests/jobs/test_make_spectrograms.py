@@ -205,6 +205,20 @@ def test_recordings_that_come_one_by_one_are_added(run_job, tmp_path):
     assert run_job("make_spectrograms", *more, "--time-pattern", "%Y%m%d_%H%M%S") == 1
 
 
+def test_an_archive_of_low_rates_with_a_day_missing(run_job, tmp_path):
+    for day in (1, 3):
+        trace = obspy.Trace(np.arange(6000, dtype=np.int32), {"network": "BK", "station": "OBS", "channel": "BDH"})
+        trace.stats.update({"sampling_rate": 20.0, "starttime": obspy.UTCDateTime(2022, 1, day)})
+        file = tmp_path / f"sds/2022/BK/OBS/BDH.D/BK.OBS..BDH.D.2022.{day:03d}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        trace.write(str(file), format="MSEED")
+    words = ("--archive", "sds", "--root", tmp_path / "sds", "--start", "2022-01-01", "--days", 3, "--out", tmp_path / "out")
+    assert run_job("make_spectrograms", *words, "--clip-s", 60, "--step-s", 60, "--bands", "none", "--size", "16x16") == 0
+    assert [seconds_of_day(clip) for clip in rows(tmp_path / "out", "clip")] == 2 * [0, 60, 120, 180, 240]
+    missing = [unit for unit, row in outcomes(tmp_path / "out", "object").items() if row["outcome"] == "missing"]
+    assert missing == ["BK.OBS..BDH/2022-01-02T00:00:00/2022-01-03T00:00:00"]
+
+
 def seconds_of_day(clip):
     clock = clip["clock"]
     return clock.hour * 3600 + clock.minute * 60 + clock.second

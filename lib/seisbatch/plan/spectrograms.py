@@ -144,6 +144,8 @@ def sound_plan(found: Recordings, run: SoundRun) -> tuple[SoundRun, SoundPlan]:
     for rate in found.rates.values():
         check_rate(run, rate)
     spacing = spacing_of(found.frame, max(found.rates.values()))
+    if run.layout:  # whose objects are days, however many of them there are
+        spacing = Spacing(DAY_NS, _largest(found))
     work = _work(found, run, spacing)
     if not work:
         raise OptionError(_none_in_span(found, run))
@@ -247,10 +249,15 @@ def _bytes_a_second(work: SoundWork) -> float:
     return (work.sound_bytes + work.picture_bytes) / work.step_s + work.minute_bytes / 60
 
 
+def _largest(found: Recordings) -> int:
+    """Bytes of the largest recording; 0 where they are not known."""
+    largest = found.frame.agg(F.max("size")).first()
+    return int(largest[0] or 0) if largest else 0
+
+
 def _check_memory(found: Recordings, run: SoundRun, spacing: Spacing) -> int:
     """Bytes that a worker needs; OptionError where it may not use them."""
-    largest = found.frame.agg(F.max("size")).first()
-    n_bytes = int(largest[0] or 0) if largest else 0
+    n_bytes = _largest(found)
     rate = max(found.rates.values())
     longest_s = spacing.ns / SECOND_NS * max(1.0, n_bytes / max(1, spacing.size))
     n_samples = min(longest_s * rate, n_bytes / LEAST_BYTES_A_SAMPLE[""]) if n_bytes else longest_s * rate

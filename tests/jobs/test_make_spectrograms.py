@@ -186,6 +186,39 @@ def test_sound_files_of_another_rate_are_rejected_and_gaps_are_padded(run_job, t
     assert "16000 Hz" in reasons["XX.MARS..BDH/MARS_20171009_000104.wav"]
 
 
+def test_recordings_that_come_one_by_one_are_added(run_job, tmp_path):
+    source, out = tmp_path / "wavs", tmp_path / "out"
+    source.mkdir()
+    rate = 1000
+    wave = np.random.default_rng(0).normal(scale=0.1, size=120 * rate).astype(np.float32)
+    more = ("--recordings", source, "--channel", "XX.MARS..BDH", "--no-pictures", "--bands", "none", "--out", out)
+    soundfile.write(source / "20171009_000000.wav", wave[: 60 * rate], rate, subtype="FLOAT")
+    assert run_job("make_spectrograms", *more) == 0
+    soundfile.write(source / "20171009_000100.wav", wave[60 * rate :], rate, subtype="FLOAT")
+    soundfile.write(source / "20171009_000150.wav", wave[: 20 * rate], rate, subtype="FLOAT")  # ten seconds of it are others
+    assert run_job("make_spectrograms", *more) == 0
+    clips = {seconds_of_day(clip): soundfile.read(io.BytesIO(clip["sound"]), dtype="float32")[0] for clip in rows(out, "clip")}
+    assert sorted(clips) == [*range(0, 110, 5), 120, 125]
+    np.testing.assert_array_equal(np.concatenate([clips[at] for at in range(0, 110, 5)]), wave[: 110 * rate])
+    left_out = [row["reason"] for row in rows(out, "cemetery") if "copies that differ" in row["reason"]]
+    assert len(left_out) == 2
+    assert run_job("make_spectrograms", *more, "--time-pattern", "%Y%m%d_%H%M%S") == 1
+
+
+def test_an_archive_of_low_rates_with_a_day_missing(run_job, tmp_path):
+    for day in (1, 3):
+        trace = obspy.Trace(np.arange(6000, dtype=np.int32), {"network": "BK", "station": "OBS", "channel": "BDH"})
+        trace.stats.update({"sampling_rate": 20.0, "starttime": obspy.UTCDateTime(2022, 1, day)})
+        file = tmp_path / f"sds/2022/BK/OBS/BDH.D/BK.OBS..BDH.D.2022.{day:03d}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        trace.write(str(file), format="MSEED")
+    words = ("--archive", "sds", "--root", tmp_path / "sds", "--start", "2022-01-01", "--days", 3, "--out", tmp_path / "out")
+    assert run_job("make_spectrograms", *words, "--clip-s", 60, "--step-s", 60, "--bands", "none", "--size", "16x16") == 0
+    assert [seconds_of_day(clip) for clip in rows(tmp_path / "out", "clip")] == 2 * [0, 60, 120, 180, 240]
+    missing = [unit for unit, row in outcomes(tmp_path / "out", "object").items() if row["outcome"] == "missing"]
+    assert missing == ["BK.OBS..BDH/2022-01-02T00:00:00/2022-01-03T00:00:00"]
+
+
 def seconds_of_day(clip):
     clock = clip["clock"]
     return clock.hour * 3600 + clock.minute * 60 + clock.second
@@ -202,6 +235,9 @@ def seconds_of_day(clip):
         (["--channel", "XX.MARS..BDH"], "XX.MARS..BDH"),
         (["--start", "2023-01-01"], "2022-01-02"),
         (["--memory", "301MB"], "--memory 301.0 MB"),
+        (["--step-s", "0.00001"], "--step-s 1e-05 is less than a sample"),
+        (["--recordings", ".", "--out", "clips", "--write", "objects"], "within the recordings"),
+        (["--out", "clips", "--sync", "clips/copy"], "--sync"),
     ],
 )
 def test_options_that_cannot_be_are_told_in_a_line(words, told, run_job, recordings, tmp_path, capsys):

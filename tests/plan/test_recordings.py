@@ -136,7 +136,14 @@ def test_a_listing_on_the_web(spark, tmp_path, recordings):
     rows = got.frame.toArrow().to_pylist()
     assert (got.name, got.rate) == (NAME, 64000)
     assert [row["s3key"] for row in rows] == list(files)
-    assert {(row["size"], row["version"], row["outcome"]) for row in rows} == {(None, None, None)}
+    assert [row["size"] for row in rows] == [len(data) for data in files.values()]  # asked for: pages do not tell them
+    assert all(row["version"] and row["outcome"] is None for row in rows)
+
+
+def test_records_may_tell_the_times_whatever_names_say(recordings):
+    files = {f"20000101T00000{number}.mseed": miniseed(f"{DAY}T00:0{number}:00") for number in range(2)}
+    _, _, rows = recordings(files, "records")
+    assert [row["start_ns"] for row in rows] == [instant(f"{DAY}T00:0{number}:00") for number in range(2)]
 
 
 def test_the_first_may_be_broken(recordings):

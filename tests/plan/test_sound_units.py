@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from pyspark.sql import functions as F  # noqa: N812
 from seisbatch.config import OptionError
 from seisbatch.names import Channel
 from seisbatch.plan.sound_units import Spacing, check_unit_minutes, holes, sound_days, sound_units, spacing_of, unit_minutes
@@ -103,6 +104,29 @@ def test_missing_recordings_are_told_by_their_times(spark):
         f"{NAME}/2017-10-09T00:00:00/2017-10-09T01:00:00",
         f"{NAME}/2017-10-09T01:10:00/2017-10-10T00:00:00",
     }
+
+
+def test_copies_do_not_make_the_usual_spacing(spark):
+    assert spacing_of(recordings(spark, [0, 0, 5, 5, 10, 10])) == FIVE
+
+
+def test_a_wav_alone_lasts_as_its_bytes_tell(spark):
+    alone = recordings(spark, [0], size=44 + 2 * 64_000 * 300)
+    assert spacing_of(alone, 64_000.0).ns == DAY_NS  # what compresses tells nothing
+    wav = alone.withColumn("s3key", F.lit("a.WAV"))
+    assert spacing_of(wav, 64_000.0).ns == pytest.approx(5 * MINUTE_NS, rel=1e-5)
+    assert [row["unit"] for row in holes(wav, spacing_of(wav, 64_000.0), (DAY, DAY + DAY_NS)).collect()] == [
+        f"{NAME}/2017-10-09T00:05:00/2017-10-10T00:00:00"
+    ]
+
+
+def test_nothing_is_missing_after_a_recording_that_is_longer_than_usual(spark):
+    frame = recordings(spark, [0, 5, 70, 75]).unionAll(recordings(spark, [10], size=480_000_000))  # one of an hour
+    assert holes(frame, FIVE, None).count() == 0
+    late = recordings(spark, [0, 5, 80, 85]).unionAll(recordings(spark, [10], size=480_000_000))
+    assert [row["unit"] for row in holes(late, FIVE, None).collect()] == [f"{NAME}/2017-10-09T01:10:00/2017-10-09T01:20:00"]
+    louder = recordings(spark, [0, 5, 20, 25]).unionAll(recordings(spark, [10], size=70_000_000))  # and five minutes missing
+    assert holes(louder, FIVE, None).count() == 1
 
 
 def test_recorders_that_sleep_between_recordings_miss_nothing(spark):

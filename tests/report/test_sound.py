@@ -232,7 +232,7 @@ def test_clips_that_stand_as_objects_are_linked_and_those_in_tar_files_shown(sto
                  picture_file="clips/2024/01/31/a b.png", picture_nbytes=len(picture(7))),
         clip_row(DAYS[0], 1, 80.0, sound_file="shards/x.tar", sound_foff=10, sound_nbytes=20, picture_file="shards/x.tar",
                  picture_foff=100, picture_nbytes=len(picture(9)), n_padded=1234),
-        clip_row(DAYS[0], 2, 70.0, picture_file="clips/gone.png", picture_nbytes=10, s3key=HOSTILE),
+        clip_row(DAYS[0], 2, 70.0, picture_file="clips/gone.png", picture_nbytes=10, s3key=HOSTILE, peak=None),  # of a curve
     ]  # fmt: skip
     write_clips(store, {DAYS[0]: rows})
     html = "".join(sound_page.sections(sound_section(store, OUTCOMES.arrow().empty_table())))
@@ -244,6 +244,7 @@ def test_clips_that_stand_as_objects_are_linked_and_those_in_tar_files_shown(sto
     assert [shade_of(one) for one in page.pictures] == [7, 9]
     assert "1,234 samples padded" in " ".join(page.text)
     assert "No picture here." in page.text
+    assert html.count("peak ") == 2
 
 
 def test_the_percentiles_plot_shows_something(store):

@@ -11,6 +11,7 @@ import pytest
 from matplotlib import image
 from PIL import Image
 from scipy.io import wavfile
+from seisbatch.process.segments import DataError
 from seisbatch.sinks.colours import COLOUR_TABLES, colour_table
 from seisbatch.sinks.png import palette_png
 from seisbatch.sinks.wav import wav_file
@@ -112,14 +113,27 @@ def test_what_does_not_fit_is_clipped_and_counted():
     wav = wav_file(samples, 8000, 16)
     assert wavfile.read(io.BytesIO(wav.data))[1].tolist() == [0, 32_767, 32_767, -32_768, -32_768, 32_767]
     assert wav.n_clipped == 3
-    loud = wav_file(np.array([0.5, 3e9, -3e9], np.float32), 8000)
-    assert wavfile.read(io.BytesIO(loud.data))[1].tolist() == [0, 2**31 - 1, -(2**31)]
+    loud = wav_file(np.array([0.5, 1.5e9, -1.5e9], np.float32), 8000, gain=2.0)
+    assert wavfile.read(io.BytesIO(loud.data))[1].tolist() == [1, 2**31 - 1, -(2**31)]
     assert loud.n_clipped == 2
 
 
 def test_a_gain_is_a_factor():
     wav = wav_file(np.array([0.25, -1.0, 0.5], np.float32), 8000, gain=2.0**31 - 1)
     assert wavfile.read(io.BytesIO(wav.data))[1].tolist() == [536_870_911, -(2**31) + 1, 1_073_741_823]
+
+
+def test_floats_stay_what_they_are_and_never_become_silence():
+    samples = np.array([0.25, -1.0, 0.5, 3e9], np.float32)
+    wav = wav_file(samples, 8000)
+    rate, read = wavfile.read(io.BytesIO(wav.data))
+    assert (rate, read.dtype, wav.gain, wav.n_clipped) == (8000, np.float32, 1.0, 0)
+    np.testing.assert_array_equal(read, samples)
+    with pytest.raises(DataError, match="--gain peak"):
+        wav_file(samples[:3], 8000, 16)
+    with pytest.raises(DataError, match="no finite numbers"):
+        wav_file(np.array([np.inf], np.float32), 8000)
+    assert not wavfile.read(io.BytesIO(wav_file(np.zeros(3, np.float32), 8000, 16).data))[1].any()
 
 
 def test_silence_has_no_peak_to_go_to():

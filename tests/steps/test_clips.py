@@ -302,3 +302,11 @@ def test_binaries_have_no_statistics_and_pictures_are_not_compressed_again(tmp_p
     assert columns["picture"].compression == "UNCOMPRESSED"
     assert columns["sound"].total_compressed_size < 0.95 * columns["sound"].total_uncompressed_size
     assert columns["clock"].statistics.max > columns["clock"].statistics.min
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds", "nfft"),
+    [(64_000.0, 5, 4096), (8_000.0, 5, 512), (100.0, 60, 256), (100.0, 5, 32), (20.0, 60, 128), (1.0, 5, 4)],
+)
+def test_recordings_of_low_rates_have_frames_that_tell_frequencies(rate, seconds, nfft):
+    assert PictureSettings().of(rate, round(rate * seconds))[0].nfft == nfft

@@ -111,6 +111,11 @@ class Store:
         with self._errors(check_key(key)):
             return self._backend.tail(key, length)
 
+    def head(self, key: str) -> tuple[int, str]:
+        """The object's size in bytes, and its version as :meth:`version` has it; Missing where there is none."""
+        with self._errors(check_key(key)):
+            return self._backend.head(key)
+
     def size(self, key: str) -> int:
         """The object's size in bytes; Missing where there is none."""
         with self._errors(check_key(key)):

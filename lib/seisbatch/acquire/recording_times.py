@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from seisbatch.times import SECOND_NS, from_datetime
 
 AUTO = "auto"
+RECORDS = "records"
 FIRST_YEAR, LAST_YEAR = 1900, 2261
 """Years of which every nanosecond fits into 64 bits, and that a recording can be of."""
 
@@ -42,7 +43,7 @@ _DATES = ({"Y", "m", "d"}, {"y", "m", "d"}, {"Y", "j"}, {"y", "j"}, {"s"})
 
 
 class TimePattern:
-    """Finds the time in a key: ``auto`` knows forms that archives of hydrophones use, others are patterns of strftime.
+    """Finds the time in a key: ``auto`` knows forms that archives use, ``records`` finds none, others are patterns.
 
     ``auto`` reads, in a key's last part, ``2017-10-09T00:00:00.000015`` (as OOI has it; with other separators, or none, as
     well), ``20171009T000000Z``, ``20171009_000000.123``, ``20171009000000``, and SoundTrap's ``671379494.171009000000``. Times
@@ -61,10 +62,12 @@ class TimePattern:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._pattern = None if text == AUTO else _compiled(text)
+        self._pattern = None if text in (AUTO, RECORDS) else _compiled(text)
 
     def start_ns(self, key: str) -> int | None:
         """The time in a key, in nanoseconds since 1970; None where there is none."""
+        if self.text == RECORDS:
+            return None
         if self._pattern is None:
             return _known_form(key.rpartition("/")[2])
         place = key if "/" in self.text else key.rpartition("/")[2]

@@ -6,6 +6,7 @@ import bisect
 import functools
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from seisbatch.acquire.backend import Listed
 from seisbatch.acquire.objects import Store, StoreSettings, check_key, open_store
-from seisbatch.acquire.recording_times import AUTO, TimePattern
+from seisbatch.acquire.recording_times import AUTO, RECORDS, TimePattern
 from seisbatch.acquire.sound import HEAD_BYTES, RecordingHeader, recording_header
 from seisbatch.config import OptionError
 from seisbatch.names import Channel, channel
@@ -29,6 +30,8 @@ ENDINGS = (".mseed", ".ms", ".miniseed", ".msd", ".seed", *SOUND_ENDINGS)
 PROBES = 10
 """Objects of which one must be readable, to tell the channel and the rate."""
 KEYS_A_TASK = 256
+ASKED = 32
+"""Objects whose sizes are asked for at a time."""
 SHOWN = 3
 SHOWN_CHANNELS = 20
 
@@ -67,12 +70,13 @@ def find_recordings(
     """The recordings in a store that begin in a span, and the last that begins before it, which may reach into it.
 
     Recordings are the objects that end in one of :data:`ENDINGS`, whatever the case, or, where there are none, those whose
-    names hold a time; names of objects or folders that begin with ``_`` or ``.`` are left out, and so is miniSEED whose name is
-    that of another channel. Times are those of the names, or, with the pattern ``auto``, of miniSEED's first records. What
-    has none, or cannot be read, or is a second sound file of the same time, is a row with an outcome, whatever the span.
+    names hold a time; names of objects or folders that begin with ``_`` or ``.`` are left out, and so is miniSEED whose name
+    is that of another channel. Times are those of the names, or, with the pattern ``auto``, of miniSEED's first records, which
+    ``records`` takes always. What has none, or cannot be read, or is a second sound file of the same time, is a row with an
+    outcome, whatever the span.
 
-    The channel is ``name``, or else the one that the first readable miniSEED holds. Sizes and versions are null where the
-    store's listing does not tell them.
+    The channel is ``name``, or else the one that the first readable miniSEED holds. Sizes and versions are null where neither
+    the store's listing nor the object tells them.
 
     Raises OptionError where nothing fits, or options do not fit what is there; RunError where the store, or the first
     :data:`PROBES` objects, cannot be read.
@@ -92,7 +96,9 @@ def find_recordings(
         timed += [recording for recording in read if recording.start_ns is not None]
         if not timed:
             raise RunError(f"{store.root}: {_count(unread)}, none of which can be read: {read[0].key}: {read[0].reason}")
-    rows = _without_doubles(_in_span(timed, wanted_ns, store.root)) + [row for row in found if row.start_ns is None]
+    rows = _without_doubles(_sized(opened, _in_span(timed, wanted_ns, store.root))) + [
+        row for row in found if row.start_ns is None
+    ]
     return FoundRecordings(spark.createDataFrame(_table(rows, name)), name, rate)
 
 
@@ -121,7 +127,7 @@ def _listed(store: Store, times: TimePattern, name: Channel | None) -> tuple[lis
             found.append(recording._replace(start_ns=None, outcome=str(Outcome.REJECTED), reason=reason))
         elif start_ns is not None:
             found.append(recording)
-        elif times.text == AUTO and not item.key.lower().endswith(SOUND_ENDINGS):
+        elif times.text in (AUTO, RECORDS) and not item.key.lower().endswith(SOUND_ENDINGS):
             unread.append(recording)
         else:
             found.append(recording._replace(outcome=str(Outcome.REJECTED), reason=NO_TIME))
@@ -166,6 +172,22 @@ def _in_span(timed: Sequence[_Recording], wanted_ns: tuple[int, int] | None, roo
         there = " to ".join(f"{to_datetime(instant):%Y-%m-%dT%H:%M:%S}" for instant in (starts[0], starts[-1]))
         raise OptionError(f"{root}: {_count(timed)}, which begin from {there}: none in the time asked for")
     return chosen
+
+
+def _sized(store: Store, recordings: Sequence[_Recording]) -> list[_Recording]:
+    """With the sizes and versions that the listing does not tell: without them a recording that changed is not noticed."""
+
+    def asked(recording: _Recording) -> _Recording:
+        if recording.size is not None:
+            return recording
+        try:
+            size, version = store.head(recording.key)
+        except UnitError:  # which is told where it is read
+            return recording
+        return recording._replace(size=size, version=version or None)
+
+    with ThreadPoolExecutor(ASKED, thread_name_prefix="head") as pool:
+        return list(pool.map(asked, recordings))
 
 
 def _without_doubles(ordered: Sequence[_Recording]) -> list[_Recording]:

@@ -16,12 +16,13 @@ from seisbatch.names import Channel, ChannelPatterns, parse_channel
 from seisbatch.options import MakeSpectrograms
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.stores import archive_stations, archive_store, index_table, layout_of, out_store, own_store, read_store
+from seisbatch.plan.sync import is_within, refuse_same
 from seisbatch.process.levels import Calibration
 from seisbatch.report.labelled import labelled_clip, long_term_picture
 from seisbatch.sample.hydrophone import SENSITIVITY
 from seisbatch.steps.calibrations import read_calibration
 from seisbatch.steps.index_table import IndexPlace
-from seisbatch.steps.sound_settings import BAND_SETS, PLACES, PictureSettings, SoundSettings
+from seisbatch.steps.sound_settings import BAND_SETS, OBJECTS, PLACES, PictureSettings, SoundSettings
 from seisbatch.steps.spectra import ahead_bytes
 from seisbatch.steps.stations import Stations
 from seisbatch.times import DAY_SECONDS, parse_day
@@ -33,7 +34,7 @@ WHALEDR_OVERLAP = 0.995
 WHALEDR_FREQUENCIES = (10.0, 8000.0)
 PARAMETERS = (
     "clip_s step_s gaps sound pictures axes preset nfft overlap window frequencies shades decibels every_frame pooling colours "
-    "size bands sensitivity counts_per_volt write unit_minutes track"
+    "size bands sensitivity counts_per_volt write unit_minutes track time_pattern"
 ).split()
 """Options that determine results; days are added to those that are there."""
 
@@ -109,13 +110,12 @@ class SoundRun(RunIdentity):
 
 
 def sound_run(options: MakeSpectrograms) -> SoundRun:
-    """Resolve the options of make_spectrograms; OptionError where they do not go together."""
+    """Resolve the options of make_spectrograms; OptionError, or RunError for a --sync, where they do not go together."""
     is_sample = options.archive == "sample" and options.root is None and options.recordings is None
     of_files = is_sample or options.recordings is not None
     try:
         ChannelPatterns(options.channels)
-        if options.time_pattern != "records":
-            TimePattern(options.time_pattern)
+        TimePattern(options.time_pattern)
         channel = parse_channel(options.channel) if options.channel else None
         calibration = _calibration(options, is_sample)
     except ValueError as error:
@@ -127,7 +127,7 @@ def sound_run(options: MakeSpectrograms) -> SoundRun:
     if calibration is not None:  # by its values: a file of the same name may hold others
         curve = (calibration.decibels, calibration.frequencies)
         parameters["sensitivity"] = [None if values is None else values.tolist() for values in curve]
-    return SoundRun(
+    run = SoundRun(
         options=options,
         is_sample=is_sample,
         layout="" if of_files else layout_of(options),
@@ -146,6 +146,18 @@ def sound_run(options: MakeSpectrograms) -> SoundRun:
         out=out_store(options),
         parameters=parameters,
     )
+    _check_places(run)
+    return run
+
+
+def _check_places(run: SoundRun) -> None:
+    """Raise OptionError, before anything is done, where the output lies in the recordings, or its copy in the output."""
+    if is_within(run.out, run.archive) and OBJECTS in run.places and run.options.sound and not run.layout:
+        raise OptionError(
+            f"--out {run.out.root} is within the recordings, which its sound files would be taken for: name another place"
+        )
+    if run.sync is not None:
+        refuse_same(run.out, run.sync)
 
 
 def _recordings_store(options: MakeSpectrograms, is_sample: bool) -> StoreSettings:
@@ -230,6 +242,8 @@ def check_rate(run: SoundRun, rate: float) -> None:
     n_samples = round(run.options.clip_s * rate)
     if n_samples < 1:
         raise OptionError(f"--clip-s {run.options.clip_s:g} is less than a sample at {rate:g} Hz")
+    if round(run.options.step_s * rate) < 1:
+        raise OptionError(f"--step-s {run.options.step_s:g} is less than a sample at {rate:g} Hz")
     if run.options.clip_s > DAY_SECONDS or run.options.step_s > DAY_SECONDS:
         raise OptionError("--clip-s and --step-s: at most a day of 86400 s")
     if run.picture is None:

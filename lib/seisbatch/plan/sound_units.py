@@ -16,6 +16,10 @@ MINUTE_NS = 60 * SECOND_NS
 UNIT_MINUTES = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720, 1440)
 """What auto chooses from: parts of a day that people know."""
 UNIT_BYTES = 400_000_000
+WAV_BYTES_A_SAMPLE = 2.0
+"""At least, as a rule: 16 bits. What compresses tells less of how long it lasts."""
+LONGER = 2.0
+"""Recordings of so many times the usual bytes are longer ones, and not only louder, where they are compressed."""
 LONGEST_SPACINGS = 3
 """A recording is taken to end at the latest so many times the usual spacing after it begins: not all are of one length."""
 
@@ -31,12 +35,24 @@ class Spacing:
     size: int
 
 
-def spacing_of(recordings: DataFrame) -> Spacing:
-    """The usual spacing of recordings (rows of ``RECORDING``): a day where there is one recording a channel alone."""
+def spacing_of(recordings: DataFrame, rate: float | None = None) -> Spacing:
+    """The usual spacing of recordings (rows of ``RECORDING``), copies aside.
+
+    Where there is one a channel alone: a day, or what a wav file lasts at ``rate`` [Hz], if that is less.
+    """
     since = F.col("start_ns") - F.lag("start_ns").over(Window.partitionBy(CHANNEL).orderBy("start_ns", "s3key"))
-    spaced = recordings.withColumn("since", since).agg(F.median("since"), F.median("size")).first()
-    ns, n_bytes = (spaced[0], spaced[1]) if spaced else (None, None)
-    return Spacing(round(ns) if ns else DAY_NS, round(n_bytes or 0))
+    is_wav = F.lower("s3key").endswith(".wav")
+    spaced = (
+        recordings.withColumn("since", since)
+        .agg(F.median(F.when(F.col("since") > 0, F.col("since"))), F.median("size"), F.bool_and(is_wav))
+        .first()
+    )
+    ns, n_bytes, are_wav = spaced if spaced else (None, None, False)
+    size = round(n_bytes or 0)
+    if ns:
+        return Spacing(round(ns), size)
+    lasts_ns = round(size / (WAV_BYTES_A_SAMPLE * rate) * SECOND_NS) if are_wav and size and rate else DAY_NS
+    return Spacing(max(SECOND_NS, min(lasts_ns, DAY_NS)), size)
 
 
 def unit_minutes(spacing: Spacing, bytes_a_second: float) -> int:
@@ -134,19 +150,22 @@ def sound_days(units: DataFrame) -> DataFrame:
 def holes(recordings: DataFrame, spacing: Spacing, span_ns: tuple[int, int] | None) -> DataFrame:
     """Stretches of time without a recording (unit, channel, date, outcome, reason), each cut at midnights.
 
-    Between two recordings of a channel that are more than one and a half times the usual spacing apart; and, of a span that is
-    asked for, before the first and after the last.
+    Between two recordings of a channel that are more than one and a half times the usual spacing apart, or, after one that is
+    longer than usual by its size, so much more; and, of a span that is asked for, before the first and after the last.
     """
     in_time = Window.partitionBy(CHANNEL).orderBy("start_ns", "s3key")
     followed = recordings.select(
-        *CHANNEL, "s3key", "start_ns",
+        *CHANNEL, "s3key", "start_ns", "size",
         F.lag("s3key").over(in_time).alias("previous_key"),
         F.lead("start_ns").over(in_time).alias("next_ns"), F.lead("s3key").over(in_time).alias("next_key"),
     )  # fmt: skip
-    usual, late = F.col("start_ns") + spacing.ns, spacing.ns * 3 // 2
+    ratio = F.col("size") / max(1, spacing.size)
+    is_longer = (ratio > 1) & (F.lower("s3key").endswith(".wav") | (ratio > LONGER))
+    lasts = F.when(is_longer, ratio * spacing.ns).otherwise(F.lit(spacing.ns)).cast("long")
+    usual, late = F.col("start_ns") + lasts, spacing.ns * 3 // 2
     lo, hi = span_ns or (-(2**62), 2**62)
     last = F.coalesce("next_ns", F.lit(hi if span_ns else None).cast("long"))
-    between = followed.where(last - F.col("start_ns") > late).select(
+    between = followed.where(last - usual > late - spacing.ns).select(
         *CHANNEL, usual.alias("first"), last.alias("last"), F.col("s3key").alias("one"), F.col("next_key").alias("other")
     )
     if span_ns:

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from seisbatch.acquire.objects import open_store
 from seisbatch.config import OptionError
 from seisbatch.names import Channel
+from seisbatch.outcome import RunError, UnitError
 from seisbatch.plan.estimate import size
 from seisbatch.plan.memory import sound_bytes
 from seisbatch.plan.prices import read_prices
@@ -22,6 +23,7 @@ from seisbatch.plan.sound_estimate import SoundEstimate, SoundWork
 from seisbatch.plan.sound_run import SoundRun, check_rate
 from seisbatch.plan.sound_units import (
     CHANNEL,
+    WAV_BYTES_A_SAMPLE,
     Spacing,
     check_unit_minutes,
     holes,
@@ -32,6 +34,7 @@ from seisbatch.plan.sound_units import (
 )
 from seisbatch.plan.sync import sync_output
 from seisbatch.plan.units import Units
+from seisbatch.sinks.manifest import claimed_parameters
 from seisbatch.steps.sound_settings import PARQUET, TAR
 from seisbatch.times import DAY_NS, DAY_SECONDS, SECOND_NS, day_start_ns, days_from, to_datetime
 
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     from seisbatch.app import App
 
 PROBED = 10
-LEAST_BYTES_A_SAMPLE = {"wav": 2.0, "": 0.6}
+LEAST_BYTES_A_SAMPLE = {"wav": WAV_BYTES_A_SAMPLE, "": 0.6}
 """Of recordings: 16 bit in wav, and what packs quiet recordings best, Steim's and FLAC's differences."""
 
 
@@ -140,11 +143,17 @@ def sound_plan(found: Recordings, run: SoundRun) -> tuple[SoundRun, SoundPlan]:
     """
     for rate in found.rates.values():
         check_rate(run, rate)
-    spacing = spacing_of(found.frame)
+    spacing = spacing_of(found.frame, max(found.rates.values()))
+    if run.layout:  # whose objects are days, however many of them there are
+        spacing = Spacing(DAY_NS, _largest(found))
     work = _work(found, run, spacing)
     if not work:
         raise OptionError(_none_in_span(found, run))
-    minutes = run.options.unit_minutes or min(unit_minutes(spacing, _bytes_a_second(one)) for one in work)
+    minutes = (
+        run.options.unit_minutes
+        or _minutes_there(run)
+        or min(unit_minutes(_recorded(one, spacing), _bytes_a_second(one)) for one in work)
+    )
     check_unit_minutes(minutes)
     work = [replace(one, unit_seconds=60.0 * minutes) for one in work]
     needed = _check_memory(found, run, spacing)
@@ -169,6 +178,15 @@ def sound_plan(found: Recordings, run: SoundRun) -> tuple[SoundRun, SoundPlan]:
             ("memory", f"at most {size(needed)} a worker of {size(run.options.memory)} allowed"),
         ],
     )
+
+
+def _minutes_there(run: SoundRun) -> int | None:
+    """Minutes of the units that the output holds: what auto chooses follows from the recordings, which may be more by now."""
+    try:
+        there = claimed_parameters(open_store(run.out)).get("unit_minutes")
+    except (RunError, UnitError):  # which the run, once it begins, tells
+        return None
+    return there if isinstance(there, int) and there > 0 else None
 
 
 def _work(found: Recordings, run: SoundRun, spacing: Spacing) -> list[SoundWork]:
@@ -221,15 +239,25 @@ def _none_in_span(found: Recordings, run: SoundRun) -> str:
     return f"no recording in {run.archive.root} begins from {first} up to {last}{there}"
 
 
+def _recorded(work: SoundWork, spacing: Spacing) -> Spacing:
+    """With the time that a recording lasts, where that is known to be less than the time from one to the next."""
+    return Spacing(min(spacing.ns, round(work.seconds / work.recordings * SECOND_NS)), spacing.size)
+
+
 def _bytes_a_second(work: SoundWork) -> float:
     """Of what a second of recording becomes."""
     return (work.sound_bytes + work.picture_bytes) / work.step_s + work.minute_bytes / 60
 
 
+def _largest(found: Recordings) -> int:
+    """Bytes of the largest recording; 0 where they are not known."""
+    largest = found.frame.agg(F.max("size")).first()
+    return int(largest[0] or 0) if largest else 0
+
+
 def _check_memory(found: Recordings, run: SoundRun, spacing: Spacing) -> int:
     """Bytes that a worker needs; OptionError where it may not use them."""
-    largest = found.frame.agg(F.max("size")).first()
-    n_bytes = int(largest[0] or 0) if largest else 0
+    n_bytes = _largest(found)
     rate = max(found.rates.values())
     longest_s = spacing.ns / SECOND_NS * max(1.0, n_bytes / max(1, spacing.size))
     n_samples = min(longest_s * rate, n_bytes / LEAST_BYTES_A_SAMPLE[""]) if n_bytes else longest_s * rate

@@ -57,7 +57,7 @@ def sync_output(spark: SparkSession, out: StoreSettings, to: StoreSettings) -> C
     Raises RunError where the place is the output itself or within it, cannot be used, or objects could not be copied: the
     others were, and the same again copies the rest.
     """
-    _refuse_same(out, to)
+    refuse_same(out, to)
     source, target = open_store(out), open_store(to)
     source.require()
     log.info("looking what is new of %s in %s", out.root, to.root)
@@ -80,11 +80,17 @@ def sync_output(spark: SparkSession, out: StoreSettings, to: StoreSettings) -> C
     return _with_manifest(settings, source, before, copied)
 
 
-def _refuse_same(out: StoreSettings, to: StoreSettings) -> None:
-    if out.endpoint == to.endpoint or not out.root.startswith("s3://"):
-        inner, outer = f"{to.root.rstrip('/')}/", f"{out.root.rstrip('/')}/"
-        if inner.startswith(outer):
-            raise RunError(f"--sync {to.root} is the output itself, or within it: name another place")
+def refuse_same(out: StoreSettings, to: StoreSettings) -> None:
+    """Raise RunError where a copy would stand in the output itself."""
+    if is_within(to, out):
+        raise RunError(f"--sync {to.root} is the output itself, or within it: name another place")
+
+
+def is_within(inner: StoreSettings, outer: StoreSettings) -> bool:
+    """Whether a place is another, or within it."""
+    if inner.endpoint != outer.endpoint and outer.root.startswith("s3://"):
+        return False
+    return f"{inner.root.rstrip('/')}/".startswith(f"{outer.root.rstrip('/')}/")
 
 
 def _folders(store: Store) -> list[tuple[str, bool]]:

@@ -13,6 +13,8 @@ from scipy import fft
 
 from seisbatch.process.segments import DataError, Samples
 
+WHALEDR_S = 0.056
+"""[s] A frame of the whaledr archive, to the nearest power of two."""
 BATCH_BYTES = 500_000
 """Of the frames that are transformed at a time: they and their spectra stay in a core's cache."""
 
@@ -68,7 +70,7 @@ def whaledr_frames(rate: float) -> Frames:
     >>> whaledr_frames(64_000)
     Frames(nfft=4096, overlap=4075, window='hann', symmetric=True, detrend=False)
     """
-    wanted = 0.056 * rate
+    wanted = WHALEDR_S * rate
     lower = 2 ** math.floor(math.log2(wanted))
     nfft = lower if wanted - lower <= 2 * lower - wanted else 2 * lower
     return Frames(nfft, int(nfft * 0.995))

@@ -40,7 +40,7 @@ class SheetClip:
     name: str
     clock: Any
     rms: float
-    peak: float
+    peak: float | None
     units: str
     n_padded: int
     picture: bytes | None

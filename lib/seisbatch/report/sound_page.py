@@ -132,7 +132,9 @@ def _clips(clips: Sequence[SheetClip]) -> str:
 
 def _clip(clip: SheetClip) -> str:
     time = f"{clip.clock:%Y-%m-%d %H:%M:%S}" + (f".{clip.clock:%f}".rstrip("0") if clip.clock.microsecond else "")
-    lines = [escape(clip.name), time, f"rms {_level(clip.rms, clip.units)}", f"peak {clip.peak:.1f} dB"]
+    lines = [escape(clip.name), time, f"rms {_level(clip.rms, clip.units)}"]
+    if clip.peak is not None:
+        lines.append(f"peak {clip.peak:.1f} dB")
     if clip.n_padded:
         lines.append(f"{clip.n_padded:,} samples padded")
     told = "<br>".join(escape(line) for line in lines[1:])

@@ -79,6 +79,13 @@ def claim(
     return _read(store, MANIFEST_KEY)
 
 
+def claimed_parameters(store: Store) -> Mapping[str, Any]:
+    """The parameters that an output was begun with; none where nothing has begun. RunError where it is no run's."""
+    there = _read(store, CLAIM_KEY) or {}
+    parameters = there.get("parameters", {})
+    return parameters if isinstance(parameters, dict) else {}
+
+
 def claimed_source(store: Store) -> str:
     """Where the data of an output came from, as its run told when it began; RunError where it tells nothing."""
     there = _read(store, CLAIM_KEY)

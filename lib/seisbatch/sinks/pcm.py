@@ -15,6 +15,10 @@ RATE_TOLERANCE = 1e-5
 """Sound files have whole rates only: one within this of a whole number, as a share, is that number."""
 
 
+LEAST_PEAK = 16.0
+"""Floats are often parts of 1, of which whole numbers make silence."""
+
+
 @dataclass(frozen=True)
 class Sound:
     """A file's bytes; ``gain``: what the samples were multiplied by; ``n_clipped``: how many did not fit and were clipped."""
@@ -40,7 +44,8 @@ def whole_numbers(samples: npt.NDArray[Any], bits: int, gain: float | None) -> t
     magnitude becomes the largest value of ``bits``, as ``obspy.Trace.normalize`` and the whaledr script have it; silence
     stays silence, of gain 1. Values are cut off towards zero, as there.
 
-    Raises DataError for samples or a gain that are no finite numbers.
+    Raises DataError for samples or a gain that are no finite numbers, and for floats of which so little is left as whole
+    numbers that nobody would hear it: fewer than :data:`LEAST_PEAK` steps.
     """
     lowest, highest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     if samples.dtype.kind == "f":
@@ -53,6 +58,10 @@ def whole_numbers(samples: npt.NDArray[Any], bits: int, gain: float | None) -> t
         scaled = samples if gain == 1 else samples * np.float64(gain)
     if not math.isfinite(gain) or not np.isfinite(scaled).all():
         raise DataError("samples or a gain that are no finite numbers")
+    if samples.dtype.kind == "f" and 0 < (peak := float(np.abs(scaled).max(initial=0.0))) < LEAST_PEAK:
+        raise DataError(
+            f"floats of at most {peak:.3g} are silence as whole numbers: give --gain peak, or a number such as {highest}"
+        )
     n_clipped = 0
     if scaled.dtype.kind == "f" or scaled.dtype.itemsize * 8 > bits:
         n_clipped = int(np.count_nonzero(scaled > highest) + np.count_nonzero(scaled < lowest))

@@ -110,7 +110,7 @@ class _Unit:
 
     def _write_clips(self, windows: Iterable[ClockWindow]) -> None:
         for window in windows:
-            if not window.pieces:
+            if not window.pieces and not window.n_conflicts:
                 first = self._silent[0] if self._silent else window.clock_ns
                 self._silent = first, window.clock_ns + self._clip_ns
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from seisbatch.names import Channel
 from seisbatch.process.levels import Calibration
 from seisbatch.process.picture import Look, Picture
 from seisbatch.process.segments import Segment
-from seisbatch.process.spectrogram import Frames, whaledr_frames
+from seisbatch.process.spectrogram import WHALEDR_S, Frames, whaledr_frames
 from seisbatch.steps.batches import BatchSettings
 from seisbatch.steps.stations import Stations
 
@@ -42,6 +43,11 @@ LongTermPicture = Callable[..., bytes]
 """Draws the long-term spectral average of a channel-day as a PNG file."""
 
 
+LEAST_NFFT = 256
+"""Of frames whose length is not given, in clips that are long enough for :data:`FRAMES_A_CLIP` of them side by side."""
+FRAMES_A_CLIP = 8
+
+
 def level_units(calibration: Calibration | None) -> str:
     """What levels are relative to, as tables have it."""
     return COUNT if calibration is None else UPA
@@ -51,10 +57,10 @@ def level_units(calibration: Calibration | None) -> str:
 class PictureSettings:
     """How clips are drawn; what is None follows from the sampling rate.
 
-    ``nfft``: 56 ms to the nearest power of two; ``overlap``: that share of it, or such that there is a frame a pixel;
-    ``low`` and ``high`` [Hz]: 0 and the Nyquist frequency. The rest is of :class:`~seisbatch.process.spectrogram.Frames` and
-    :class:`~seisbatch.process.picture.Look`, ``decibels`` re 1 uPa where the sensitivity is one number. ``labelled`` draws with
-    axes, for people.
+    ``nfft``: 56 ms to the nearest power of two, at low rates more, up to 256; ``overlap``: that share of it, or such that
+    there is a frame a pixel; ``low`` and ``high`` [Hz]: 0 and the Nyquist frequency. The rest is of
+    :class:`~seisbatch.process.spectrogram.Frames` and :class:`~seisbatch.process.picture.Look`, ``decibels`` re 1 uPa where
+    the sensitivity is one number. ``labelled`` draws with axes, for people.
     """
 
     nfft: int | None = None
@@ -74,7 +80,7 @@ class PictureSettings:
 
     def of(self, rate: float, n_samples: int) -> tuple[Frames, Look]:
         """How a clip of ``n_samples`` at ``rate`` [Hz] is drawn; ValueError, naming the option, where that cannot be."""
-        nfft = whaledr_frames(rate).nfft if self.nfft is None else self.nfft
+        nfft = _usual_nfft(rate, n_samples) if self.nfft is None else self.nfft
         overlap = self.overlap
         if overlap is None and self.overlap_share is not None:
             overlap = int(nfft * self.overlap_share)
@@ -87,6 +93,13 @@ class PictureSettings:
             self.width, self.height, low, high, self.shades, self.decibels, self.every_frame, self.pooling
         )  # fmt: skip
         return frames, look
+
+
+def _usual_nfft(rate: float, n_samples: int) -> int:
+    """56 ms; where that is a few samples alone, of which no frequency can be told, more, so that a clip has some frames."""
+    least = min(LEAST_NFFT, 1 << int(math.log2(max(4, n_samples // FRAMES_A_CLIP))))
+    usual = whaledr_frames(rate).nfft if WHALEDR_S * rate >= least else least
+    return max(usual, least)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from tests.cluster import Cluster
+from tests.jobs.every_job import Results
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 RunJob = Callable[..., int]
 
@@ -65,6 +68,19 @@ def sample_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "sample" / "archive"
 
 
+@pytest.fixture(scope="session")
+def sample_results(run_job: RunJob, sample_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """What every job makes of a little of the sample, in this process, each when it is first asked for."""
+    return Results(run_job, sample_archive, tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A master and two workers of Spark's own, for all tests that ask for one."""
+    with Cluster(tmp_path_factory.mktemp("cluster"), Path(os.environ["SPARK_HOME"])) as started:
+        yield started
+
+
 def spark_properties() -> dict[str, str]:
     """The properties of local runs, as the launcher gives them."""
     lines = (REPOSITORY / "conf/spark/local.conf").read_text().splitlines()
@@ -74,17 +90,19 @@ def spark_properties() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[object]:
-    """One local session for the whole run, with the properties of local runs and the connector to MongoDB."""
+    """One local session for the whole run, with the properties of local runs and the connectors to MongoDB and to S3."""
     from pyspark.sql import SparkSession
 
-    from tests.mongo_server.server import ServerError, connector
+    from tests.mongo_server.server import jars
 
     os.environ.update(S3_CREDENTIALS)  # workers inherit what the JVM was started with
-    builder = SparkSession.builder.master("local[2,4]").appName("tests")
-    try:
-        builder = builder.config("spark.jars", ",".join(map(str, connector())))
-    except ServerError as error:  # tests that need no connector run without
-        print(error, file=sys.stderr)
+    found: list[Path] = []
+    for name in ("mongo-spark", "hadoop-aws"):
+        try:
+            found += jars.fetched(REPOSITORY / "conf" / "jars" / name, REPOSITORY / ".build" / "jars")
+        except jars.JarsError as error:  # tests that need no connector run without
+            print(error, file=sys.stderr)
+    builder = SparkSession.builder.master("local[2,4]").appName("tests").config("spark.jars", ",".join(map(str, found)))
     for key, value in (spark_properties() | {"spark.eventLog.enabled": "false", "spark.ui.enabled": "false"}).items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()

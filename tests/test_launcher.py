@@ -7,7 +7,6 @@ import re
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tomllib
@@ -440,27 +439,10 @@ def test_a_users_own_settings_break_nothing_and_a_killed_worker_is_survived(proj
     assert {facts["environment"][name] for name in threads} == {"1"}
 
 
-def test_workers_of_a_cluster_get_the_package(project, environment, tmp_path):
-    """A master and a worker on this computer: the package comes to the worker as a zip, not from lib/."""
-    pyspark = next(project.glob(".venv/lib/python3*/site-packages/pyspark"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    env = environment | {"SPARK_LOCAL_IP": "127.0.0.1", "JAVA_HOME": os.environ["JAVA_HOME"]}
-    master = ["org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"]
-    worker = ["org.apache.spark.deploy.worker.Worker", f"spark://127.0.0.1:{port}", "--host", "127.0.0.1"]
-    worker += ["--webui-port", "0", "--cores", "1", "--memory", "2g", "--work-dir", str(tmp_path / "work")]
-    daemons = []
-    try:
-        for daemon in (master, worker):
-            with (tmp_path / f"{daemon[0]}.log").open("w") as log:
-                daemons.append(subprocess.Popen([pyspark / "bin" / "spark-class", *daemon], env=env, stdout=log, stderr=log))
-        job = write_job(tmp_path, MAP, f"print(json.dumps({FACTS}))")
-        result = submit(project, "--on", f"spark://127.0.0.1:{port}", job, env=env)
-    finally:
-        for daemon in reversed(daemons):
-            daemon.terminate()
-            daemon.wait()
+def test_workers_of_a_cluster_get_the_package(project, environment, cluster, tmp_path):
+    """The package comes to a worker as a zip, not from lib/."""
+    job = write_job(tmp_path, MAP, f"print(json.dumps({FACTS}))")
+    result = submit(project, "--on", cluster.url, job, env=environment | {"SPARK_LOCAL_IP": "127.0.0.1"}, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     facts = json.loads(result.stdout)
     assert re.search(r"^\./seisbatch-[0-9a-f]{16}\.zip/seisbatch/__init__\.py$", facts["package"])

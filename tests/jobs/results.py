@@ -20,9 +20,9 @@ def rows(out: Path, table: str) -> list[dict[str, Any]]:
     return pa.concat_tables([pq.read_table(file, partitioning=None) for file in files]).to_pylist() if files else []
 
 
-def outcomes(out: Path, kind: str = "channel-day") -> dict[str, dict[str, Any]]:
-    """Outcome rows of one kind by unit; a unit that stands twice fails."""
-    found = [row for row in rows(out, "outcomes") if row["kind"] == kind]
+def outcomes(out: Path, kind: str | None = "channel-day") -> dict[str, dict[str, Any]]:
+    """Outcome rows of one kind, or of all, by unit; a unit that stands twice fails."""
+    found = [row for row in rows(out, "outcomes") if kind in (None, row["kind"])]
     by_unit = {row["unit"]: row for row in found}
     assert len(by_unit) == len(found)
     return by_unit

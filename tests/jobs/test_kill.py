@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.jobs.results import data_columns, outcomes
+from tests.jobs.kills import assert_equal_to, committed, finish, wait_for
+from tests.jobs.results import outcomes
 
 CHANNELS = "XX.*.*.BH?"
 MOMENTS = (1, 4, 7, 12, 17)
@@ -39,36 +40,6 @@ def start(archive: Path, out: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, cwd=out.parent
     )
-
-
-def committed(out: Path) -> int:
-    """Units that are whole on storage; the report's files come after all of them."""
-    return len(list(out.glob("_scratch/**/*.spec"))) + len(list(out.glob("ccf/**/*.parquet")))
-
-
-def wait_for(process: subprocess.Popen[str], out: Path, number: int) -> int:
-    """Wait until so many units are committed; how many are."""
-    deadline = time.monotonic() + 240
-    while (found := committed(out)) < number:
-        assert process.poll() is None, process.stdout.read() if process.stdout else ""
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-    return found
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    told, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, told
-    return told
-
-
-def assert_equal_to(out: Path, undisturbed: Path) -> None:
-    assert data_columns(out).equals(data_columns(undisturbed))
-    one, other = outcomes(out), outcomes(undisturbed)
-    kept = ("outcome", "reason", "windows", "bytes_read", "bytes_written")
-    assert {u: [row[k] for k in kept] for u, row in one.items()} == {u: [row[k] for k in kept] for u, row in other.items()}
-    assert not (out / "_scratch").exists()
-    assert not [path for path in out.rglob("*") if path.is_file() and path.stat().st_size == 0]
 
 
 def test_killed_driver(undisturbed, sample_archive, run_job, tmp_path, capsys):

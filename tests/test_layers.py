@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "mongo": (TABLES, FOR_BYTES | {"pyarrow", "pymongo", "bson", "gridfs"}),  # two that come with pymongo
     "report": (TABLES | {"mongo"}, FOR_BYTES | {"pyarrow", "pymongo", "matplotlib"}),
     "launch": (
-        TABLES | {"config", "options", "progress", "sample"},
+        TABLES | {"config", "mongo", "options", "progress", "sample"},
         FOR_BYTES | {"packaging", "pydantic", "pyarrow", "pymongo"},
     ),
     # Of plan what goes without Spark: tests/oneshot/test_imports.py sees to it.

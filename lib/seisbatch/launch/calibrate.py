@@ -7,7 +7,6 @@ to ``.build/rates.toml``, which ``--plan`` reckons with from then on.
 from __future__ import annotations
 
 import datetime as dt
-import http.server
 import multiprocessing
 import os
 import platform
@@ -17,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from seisbatch.acquire.pack import cut_records, pack
 from seisbatch.acquire.responses import read_responses
 from seisbatch.acquire.window import Span, read_records
 from seisbatch.config import EXIT_USAGE
+from seisbatch.launch.made_bucket import serve
 from seisbatch.launch.rates import CoreSeconds, Rates, build_folder
 from seisbatch.names import Channel
 from seisbatch.process.bands import hybrid_millidecade_bands, third_octave_bands
@@ -62,6 +61,10 @@ PREPROCESSING = Preprocessing(
     sampling_rate=2.0, freqmin=0.1, freqmax=0.5, cc_len=1800.0, cc_step=450.0, maxlag=200.0, ccf_rate=2.0
 )
 """Those of conf/jobs/cross_correlate.toml."""
+MANY_WINDOWS = Preprocessing(
+    sampling_rate=20.0, freqmin=0.1, freqmax=5.0, cc_len=900.0, cc_step=450.0, maxlag=200.0, ccf_rate=20.0
+)
+"""Of a recording at 20 Hz: the windows' transforms take most of the time."""
 CORRELATED = 64
 HYDROPHONE_RATE, CLIP_S, CLIPS, PIXELS = 64_000.0, 5, 12, 512
 WINDOW_S, WINDOWS = 300, 24
@@ -119,11 +122,11 @@ def _channel_days(rounds: int, seconds: int) -> dict[str, float]:
     recorded = made_counts(round(seconds * RATE), RATE)
     packed = pack(NAME, recorded)
     msamples = len(recorded.samples) / 1e6
-    day = assemble([recorded], day_start_ns(DAY), max_fill=1.0)
+    coarse = assemble([made_counts(round(seconds * 20.0), 20.0)], day_start_ns(DAY), max_fill=1.0)
     grid = cpu_seconds(lambda: day_trace(assemble([recorded], day_start_ns(DAY), max_fill=1.0), PREPROCESSING), rounds)
-    whole = cpu_seconds(lambda: window_spectra(day, PREPROCESSING), rounds)
-    alone = cpu_seconds(lambda: day_trace(day, PREPROCESSING), rounds)
-    n_transformed = int(window_spectra(day, PREPROCESSING).valid.sum()) * PREPROCESSING.nfft
+    whole = cpu_seconds(lambda: window_spectra(coarse, MANY_WINDOWS), rounds)
+    alone = cpu_seconds(lambda: day_trace(coarse, MANY_WINDOWS), rounds)
+    n_transformed = int(window_spectra(coarse, MANY_WINDOWS).valid.sum()) * MANY_WINDOWS.nfft
     station = next(station for station in STATIONS if station.code == NAME.sta)
     epochs = read_responses(station_xml(station))
     curve = next(epoch for epoch in epochs if epoch.name == NAME).curve("vel", RATE)
@@ -239,43 +242,12 @@ def _hydrophones(rounds: int, _: int) -> dict[str, float]:
     }
 
 
-class _Bucket(http.server.BaseHTTPRequestHandler):
-    """Just enough of S3: one object, and any that is put."""
-
-    protocol_version = "HTTP/1.1"
-    body = bytes(REQUEST_BYTES)
-
-    def do_GET(self) -> None:  # noqa: N802
-        self._answer(self.body)
-
-    def do_PUT(self) -> None:  # noqa: N802
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(b"")
-
-    def _answer(self, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("ETag", '"calibrate"')
-        self.send_header("Last-Modified", "Tue, 02 Jan 2024 00:00:00 GMT")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing."""
-
-
-def _serve(port: Connection) -> None:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Bucket)
-    port.send(server.server_address[1])
-    server.serve_forever()
-
-
 @contextmanager
 def _bucket() -> Iterator[Store]:
     """A bucket that another process serves: what it spends is not ours."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    server = context.Process(target=_serve, args=(there,), daemon=True)
+    server = context.Process(target=serve, args=(there, REQUEST_BYTES), daemon=True)
     server.start()
     try:
         if not here.poll(60):

@@ -33,6 +33,10 @@ MAY_IMPORT = {
     "reader": (TABLES, {"numpy", "obspy", "pyarrow", "xarray"}),
     "mongo": (TABLES, FOR_BYTES | {"pyarrow", "pymongo", "bson", "gridfs"}),  # two that come with pymongo
     "report": (TABLES | {"mongo"}, FOR_BYTES | {"pyarrow", "pymongo", "matplotlib"}),
+    "launch": (
+        TABLES | {"config", "mongo", "options", "progress", "sample"},
+        FOR_BYTES | {"packaging", "pydantic", "pyarrow", "pymongo"},
+    ),
     # Of plan what goes without Spark: tests/oneshot/test_imports.py sees to it.
     "oneshot": (TABLES | {"config", "mongo", "options", "plan"}, set()),
     "launch": (TABLES | {"config", "options", "progress"}, {"boto3", "botocore", "packaging", "pydantic"}),

@@ -9,6 +9,8 @@ import wave
 import numpy as np
 import pytest
 import soundfile
+from seisbatch.config import CONF
+from seisbatch.launch.rates import RATES_FILE, read_rates
 from seisbatch.names import parse_channel
 from seisbatch.plan.prices import read_prices
 from seisbatch.plan.sound_estimate import SoundEstimate, SoundWork
@@ -21,10 +23,18 @@ YEAR = SoundWork(
     unit_seconds=1200.0, place="parquet", cores=96,
 )  # fmt: skip
 PRICES = read_prices()
+SHIPPED = read_rates(CONF / RATES_FILE)
+RATES = SHIPPED.model_copy(
+    update={
+        "core_seconds": SHIPPED.core_seconds.model_copy(
+            update={"sound_msamples": 0.01, "picture_mpixels": 0.06, "level_msamples": 0.025, "get": 0.0005, "put": 0.00025}
+        )
+    }
+)
 
 
 def estimate(**changed) -> SoundEstimate:
-    return SoundEstimate(dataclasses.replace(YEAR, **changed), PRICES)
+    return SoundEstimate(dataclasses.replace(YEAR, **changed), RATES, PRICES)
 
 
 def test_a_year_as_objects_is_two_objects_a_clip_and_their_puts_are_paid():
@@ -33,9 +43,9 @@ def test_a_year_as_objects_is_two_objects_a_clip_and_their_puts_are_paid():
     assert year.clip_objects == 12_614_400
     beside = year.document.objects - year.clip_objects - 365  # a manifest a day
     assert beside == 2 * 365 * 72 + 3 * 365 + 4  # tables by 20 minutes, three files a day, the run's own
-    assert year.document.puts >= year.document.objects
+    assert year.document.cost.puts >= year.document.objects
     clips_alone = 12_614_400 / 1000 * 0.005
-    assert clips_alone < year.document.request_dollars(PRICES) < clips_alone + 5
+    assert clips_alone < year.document.cost.request_dollars(PRICES) < clips_alone + 5
     assert "12,6" in dict(year.lines())["objects of clips"]
 
 
@@ -44,7 +54,7 @@ def test_a_year_packed_is_hundreds_of_times_fewer_objects_of_the_same_bytes():
     assert year.packed.objects == 2 * 365 * 72 + 3 * 365 + 4
     assert year.packed.objects * 200 < year.document.objects
     assert year.packed.n_bytes == pytest.approx(year.document.n_bytes, rel=0.001)
-    assert year.packed.request_dollars(PRICES) < year.document.request_dollars(PRICES) / 2
+    assert year.packed.cost.request_dollars(PRICES) < year.document.cost.request_dollars(PRICES) / 2
     shards = estimate(place="tar").packed
     assert shards.objects == year.packed.objects + 2 * 365 * 72  # 240 clips of 1.5 MB are two shards of 256 MB at most
 
@@ -53,7 +63,7 @@ def test_packed_objects_are_put_in_parts_each_of_which_is_a_request():
     """240 clips of some 1,484,500 bytes in one object: 68 parts of 5 MiB, one request that begins and one that completes."""
     alone = estimate(band_sets=())
     assert alone.work.sound_bytes + alone.work.picture_bytes == 1_280_044 + round(0.78 * 512 * 512)
-    assert alone.packed.puts == 365 * 72 * (68 + 2) + 4
+    assert alone.packed.cost.puts == 365 * 72 * (68 + 2) + 4
 
 
 @pytest.mark.parametrize(("sound", "bits"), [("wav32", 32), ("wav16", 16)])
@@ -76,27 +86,26 @@ def test_bytes_of_flac_are_near_those_of_a_noisy_sea():
 
 
 def test_work_grows_with_samples_pixels_and_levels():
-    """Five minutes at 64 kHz: 60 clips and pictures, and their levels."""
+    """Five minutes at 64 kHz: 19.2 million samples, 60 pictures of 512 x 512, which are 15.7 million pixels."""
     five = {"seconds": 300.0, "days": 1, "recordings": 1, "read_bytes": 20_000_000, "cores": 1}
-    clips = estimate(**five, band_sets=()).work.core_seconds
-    levels = estimate(**five).work.core_seconds - clips
-    assert clips == pytest.approx(1.1)
-    assert levels == pytest.approx(0.5)
-    without = estimate(**five, band_sets=(), picture=None).work.core_seconds
-    small = estimate(**five, band_sets=(), picture=(256, 256)).work.core_seconds
-    assert clips - without == pytest.approx(4 * (small - without))
-    half = estimate(**five, band_sets=(), rate=32_000.0, picture=None).work.core_seconds
-    assert half == pytest.approx(without / 2)
+    assert estimate(**five).work.kernels == pytest.approx(
+        {"sound_msamples": 19.2, "picture_mpixels": 15.72864, "level_msamples": 19.2}
+    )
+    without = estimate(**five, band_sets=(), picture=None).work.kernels
+    assert (without["picture_mpixels"], without["level_msamples"]) == (0, 0)
 
 
 def test_compute_costs_what_core_hours_cost():
-    packed = estimate().packed
-    assert packed.core_seconds > 365 * 288 * 1.6
-    on_demand, spot, serverless = packed.compute_dollars(PRICES)
-    assert on_demand == pytest.approx(packed.core_seconds / 3600 * (0.0408 + 0.0102))
+    """Kernels, and requests that each carry at most 512 kB: what is read and put in 0.0005 s and 0.00025 s for so much."""
+    cost = estimate().packed.cost
+    kernels = 0.01 * 2_018_304 + 0.06 * 6_307_200 * 0.262144 + 0.025 * 2_018_304
+    requests = 0.0005 * 365 * 288 * 20 / 0.512 + 0.00025 * cost.out_bytes / 512_000
+    assert cost.core_seconds(RATES) == pytest.approx(kernels + requests)
+    on_demand, spot, serverless = cost.compute_dollars(RATES, PRICES)
+    assert on_demand == pytest.approx((kernels + requests) / 3600 * (0.0408 + 0.0102))
     assert spot < on_demand
-    assert serverless == pytest.approx(packed.core_seconds / 3600 * (0.0421 + 4 * 0.00462))
-    assert packed.month_dollars(PRICES) == pytest.approx(packed.n_bytes / 1e9 * 0.023)
+    assert serverless == pytest.approx((kernels + requests) / 3600 * (0.0421 + 4 * 0.00462))
+    assert cost.month_dollars(PRICES) == pytest.approx(estimate().packed.n_bytes / 1e9 * 0.023)
 
 
 def test_lines_tell_both_layouts_and_the_date_of_the_prices():
@@ -106,6 +115,7 @@ def test_lines_tell_both_layouts_and_the_date_of_the_prices():
     for layout in ("packed in Parquet", "objects of clips"):
         assert all(word in lines[layout] for word in ("objects", "core-hours", "on 96 cores", "$", "a month"))
     assert "2025" in lines["prices"]
+    assert str(RATES.date) in lines["rates"]
     assert "levels" not in dict(estimate(band_sets=()).lines())
 
 

@@ -18,6 +18,7 @@ from seisbatch.config import OptionError, day_range
 from seisbatch.mongo.connect import MongoSettings
 from seisbatch.names import ChannelPatterns
 from seisbatch.options import NOT_PARAMETERS, IndexArchive
+from seisbatch.plan.cost import Cost, priced, run_cost
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.mongo import mongo_settings
 from seisbatch.plan.stores import archive_store, layout_of, out_store
@@ -114,6 +115,7 @@ def index_plan(spark: SparkSession, run: IndexRun) -> BatchPlan:
         for (year, month), of_month in itertools.groupby(days, key=lambda day: (day.year, day.month))
     ]
     told = [("days", f"{len(days):,} from {run.start} on"), ("tasks", f"{len(months):,} months")]
+    told += priced(run_cost(len(months), 1e6, len(months)) + Cost(gets=len(days)), is_small=True)
     if run.mongo:
         told.append(("documents", f"one an index file, in MongoDB's database {run.mongo.database}"))
     return BatchPlan(

@@ -8,14 +8,17 @@ follows from the whole plan and the parameters, never from what is left to do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import datetime as dt
+from dataclasses import dataclass, replace
 
+import numpy as np
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from seisbatch.config import OptionError
 from seisbatch.names import Channel
 from seisbatch.plan.estimate import OBJECT_BYTES_A_SAMPLE, Estimate, Selected, estimate
+from seisbatch.plan.pair_share import count_pairs, selects_all
 from seisbatch.plan.run import BLOCK_CHANNELS, CorrelationRun
 from seisbatch.plan.units import Units
 from seisbatch.times import DAY_SECONDS
@@ -51,6 +54,8 @@ def correlation_plan(index: DataFrame, run: CorrelationRun) -> CorrelationPlan:
     selected = _selected(days)
     if not selected.channel_days:
         raise OptionError(_nothing(run, problems))
+    if not selects_all(run.pairs):
+        selected = replace(selected, pair_share=_pair_share(named, run, selected.widest_day))
     ranked = _ranked(named.withColumn("group", _group(run, days_a_file(run, selected))))
     blocks = _blocks(ranked).persist()
     tiles = _tiles(blocks, run).persist()
@@ -93,14 +98,33 @@ def _selected(days: DataFrame) -> Selected:
         F.count_if(F.col("outcome").isNotNull()).alias("problems"),
         F.sum(n_bytes).alias("bytes"),
         F.max(rate).alias("rate_max"),
+        F.sum(rate * DAY_SECONDS).alias("samples"),
     )
     row = a_day.agg(
-        F.sum("channels"), F.sum("problems"), F.max("channels"), F.count_if(F.col("channels") > 0),
-        F.sum("bytes"), F.max("rate_max"), F.sum(F.col("channels") * F.col("channels")),
+        F.sum("channels"), F.sum("problems"), F.max("channels"), F.count_if(F.col("channels") > 0), F.sum("bytes"),
+        F.max("rate_max"), F.sum(F.col("channels") * F.col("channels")), F.sum("samples"), F.max_by("date", "channels"),
     ).first()  # fmt: skip
     assert row is not None
-    total, problems, widest, n_days, n_bytes_read, rate_max, squares = (value or 0 for value in row)
-    return Selected(int(total), int(problems), int(widest), int(n_days), int(n_bytes_read), float(rate_max), int(squares))
+    total, problems, widest, n_days, n_bytes_read, rate_max, squares, samples = (value or 0 for value in row[:-1])
+    return Selected(
+        channel_days=int(total),
+        problems=int(problems),
+        channels_a_day=int(widest),
+        days=int(n_days),
+        read_bytes=int(n_bytes_read),
+        rate_max=float(rate_max),
+        channels_squared=int(squares),
+        samples=float(samples),
+        widest_day=row[-1],
+    )
+
+
+def _pair_share(named: DataFrame, run: CorrelationRun, day: dt.date | None) -> float:
+    """Of the pairs of the day with the most channels, those that are wanted: of the other days it is much the same."""
+    rows = named.where(F.col("date") == F.lit(day)).select(*CHANNEL, "lat", "lon").collect()
+    names = [Channel(*row[: len(CHANNEL)]) for row in rows]
+    places = np.array([[np.nan if value is None else value for value in row[len(CHANNEL) :]] for row in rows], np.float64)
+    return count_pairs(names, places, run.pairs) / max(1, len(names) ** 2 // 2)
 
 
 def _nothing(run: CorrelationRun, problems: DataFrame) -> str:

@@ -13,6 +13,7 @@ from seisbatch.archives import ARCHIVES
 from seisbatch.config import OptionError
 from seisbatch.names import ChannelPatterns
 from seisbatch.options import NOT_PARAMETERS, ExtractEvents
+from seisbatch.plan.cost import Cost, priced, run_cost
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.sources import read_sources, source_selection
 from seisbatch.plan.stores import archive_stations, archive_store, layout_of, out_store, with_places
@@ -25,6 +26,8 @@ from seisbatch.steps.spectra import ahead_bytes
 from seisbatch.steps.stations import Stations
 
 RESULT_VERSION = 1
+EVENT_BYTES = 20_000_000
+"""An event's object, about, which is not asked for its size: a hundred channels of an hour or so."""
 BATCH_EVENTS = 16
 """Events whose segments share a file."""
 
@@ -100,5 +103,14 @@ def events_plan(spark: SparkSession, run: EventsRun) -> BatchPlan:
         told=[
             ("events", f"{len(rows):,} from {rows[0]['time']:%Y-%m-%d %H:%M} to {rows[-1]['time']:%Y-%m-%d %H:%M}"),
             ("tasks", f"{len(batches):,} batches of up to {BATCH_EVENTS} events"),
+            *priced(events_cost(len(rows), len(batches)), is_small=True),
         ],
+    )
+
+
+def events_cost(n_events: int, n_batches: int) -> Cost:
+    """Of events' objects, fetched whole, decoded, and their records written again."""
+    n_bytes = n_events * EVENT_BYTES
+    return run_cost(n_batches, n_bytes / max(1, n_batches), n_batches) + Cost(
+        work={"decode_mb": 2 * n_bytes / 1e6}, gets=n_events, read_bytes=n_bytes
     )

@@ -16,6 +16,8 @@ from seisbatch.mongo.uri import is_mongo_uri
 from seisbatch.names import ChannelPatterns
 from seisbatch.options import NOT_PARAMETERS, ExportWaveforms
 from seisbatch.outcome import RunError
+from seisbatch.plan.cost import Cost, priced, run_cost
+from seisbatch.plan.estimate import OBJECT_BYTES_A_SAMPLE
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.stores import out_store, store_settings
 from seisbatch.plan.units import BatchPlan, Units
@@ -185,6 +187,17 @@ def exports_plan(spark: SparkSession, run: SegmentsRun) -> BatchPlan:
             (f"{kind}s", f"{n_groups:,}"),
             ("samples", f"{n_samples:,} in {len(files):,} files of the table"),
             ("tasks", f"{n_batches:,} batches of up to {BATCH_SAMPLES // 1_000_000} million samples, or a single {kind}"),
+            *priced(exports_cost(n_samples, n_groups, n_batches, len(files), run.exports.to), is_small=True),
         ],
         problems=problems if unread else None,
+    )
+
+
+def exports_cost(n_samples: int, n_groups: int, n_batches: int, n_files: int, to: str) -> Cost:
+    """Of segments that are read, decoded and written as files, one a window, a channel and month, or a file of the table."""
+    out_bytes = n_samples * (OBJECT_BYTES_A_SAMPLE if to == "mseed" else 4)
+    return run_cost(n_groups + n_batches, out_bytes / max(1, n_groups), n_batches) + Cost(
+        work={"decode_mb": 2 * OBJECT_BYTES_A_SAMPLE * n_samples / 1e6},
+        gets=2 * n_files + n_batches,
+        read_bytes=OBJECT_BYTES_A_SAMPLE * n_samples,
     )

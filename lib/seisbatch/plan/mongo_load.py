@@ -24,6 +24,7 @@ from seisbatch.mongo.storage import GRIDFS
 from seisbatch.mongo.table_documents import Output
 from seisbatch.options import LoadMongo
 from seisbatch.outcome import RunError
+from seisbatch.plan.cost import Cost, priced, run_cost
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.mongo import mongo_settings
 from seisbatch.plan.mongo_connector import write_documents
@@ -188,6 +189,7 @@ def load_plan(spark: SparkSession, run: LoadRun) -> BatchPlan:
             ),
             ("into", f"MongoDB's database {run.mongo.database}, over {run.connections} connections at most"),
             ("samples", "put into GridFS" if run.samples == GRIDFS else "left where they are"),
+            *priced(run_cost(1, 1e6, 0) + Cost(gets=3 * len(run.files), work={"table_krows": n_rows / 1e3}), is_small=True),
         ],
     )
 

@@ -16,6 +16,7 @@ from seisbatch.config import OptionError
 from seisbatch.names import Channel, ChannelPatterns
 from seisbatch.oneshot.requests import Request
 from seisbatch.options import NOT_PARAMETERS, RemoveResponse
+from seisbatch.plan.cost import Cost, priced, run_cost
 from seisbatch.plan.days import days_of
 from seisbatch.plan.estimate import OBJECT_BYTES_A_SAMPLE, size
 from seisbatch.plan.exports import exports_plan
@@ -46,6 +47,8 @@ RECORDS_BYTES = {"float32": 12, "float64": 24}
 """A sample that is held with its records, which are joined."""
 LEAST_SAMPLES = 125_000
 """What a channel-day counts at least: a batch has no more than some 500 of them."""
+FLOAT64_TIMES = 2.0
+"""As long as float32, of which the rate is, takes the removal of a response in float64: transforms of twice the bytes."""
 USUAL_RATE = 100.0
 """Where neither an index nor a listing tells a channel-day's size."""
 
@@ -244,8 +247,25 @@ def days_plan(index: DataFrame, run: MotionRun) -> BatchPlan:
                 f"up to {size(_output_bytes(run, n_samples))}, {run.of_samples.removal.precision}, {run.options.format}",
             ),
             ("memory", f"at most {size(needed)} a worker of {size(run.options.memory)} allowed"),
+            *priced(motion_cost(run, n_days, n_batches, n_samples, n_listed or OBJECT_BYTES_A_SAMPLE * n_samples)),
         ],
         problems=problems if n_problems else None,
+    )
+
+
+def motion_cost(run: MotionRun, n_days: int, n_batches: int, n_samples: float, read_bytes: float) -> Cost:
+    """Of channel-days: decoded, their response removed, written; further filters and other rates are not counted."""
+    out_bytes = _output_bytes(run, n_samples)
+    times = FLOAT64_TIMES if run.of_samples.removal.precision == "float64" else 1.0
+    files = n_days if run.options.format == "mseed" else n_batches
+    return run_cost(files, out_bytes / max(1, files), n_batches) + Cost(
+        work={
+            "decode_mb": read_bytes / 1e6,
+            "response_msamples": times * n_samples / 1e6,
+            "table_mb": out_bytes / 1e6,
+        },
+        gets=(run.end - run.start).days + n_days,
+        read_bytes=read_bytes,
     )
 
 

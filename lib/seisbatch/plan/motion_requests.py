@@ -14,7 +14,9 @@ from pyspark.sql import SparkSession
 from seisbatch.config import OptionError
 from seisbatch.names import Channel
 from seisbatch.oneshot.requests import Request, RequestError, read_request
+from seisbatch.plan.cost import Cost, priced, run_cost
 from seisbatch.plan.units import BatchPlan, Units
+from seisbatch.times import DAY_SECONDS
 
 BATCH_REQUESTS = 16
 SHOWN_PROBLEMS = 5
@@ -75,7 +77,17 @@ def requests_plan(spark: SparkSession, requests: Sequence[Request]) -> BatchPlan
     return BatchPlan(
         batches=Units("request", frame, len(batches), len(rows) + len(batches)),
         planned={"request": len(rows), "batch": len(batches)},
-        told=[("requests", f"{len(rows):,}"), ("tasks", f"{len(batches):,} batches")],
+        told=[("requests", f"{len(rows):,}"), ("tasks", f"{len(batches):,} batches"), *priced(_cost(rows), is_small=True)],
+    )
+
+
+def _cost(rows: Sequence[dict[str, Any]]) -> Cost:
+    """Whole channel-days at 100 Hz, of which neither size nor rate is known before they are read."""
+    n_days = sum(len(row["days"]) for row in rows)
+    msamples = n_days * DAY_SECONDS * 100 / 1e6
+    work = {"decode_mb": 1.3 * msamples, "response_msamples": msamples}
+    return run_cost(len(rows), 4e6 * msamples / max(1, len(rows)), len(rows)) + Cost(
+        work=work, gets=n_days, read_bytes=1.3e6 * msamples
     )
 
 

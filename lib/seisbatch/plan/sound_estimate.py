@@ -9,7 +9,9 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+from seisbatch.launch.rates import Rates
 from seisbatch.names import Channel
+from seisbatch.plan.cost import Cost, puts_of
 from seisbatch.plan.estimate import size
 from seisbatch.plan.prices import Prices
 from seisbatch.process.bands import hybrid_millidecade_bands, one_hertz_bands, third_octave_bands
@@ -35,24 +37,8 @@ CLIP_ROW_BYTES = 100
 MANIFEST_ROW_BYTES = 400
 """A clip in a day's manifest, in JSON."""
 SHARD_BYTES = 256_000_000
-PART_BYTES = 5 * 1024 * 1024
-"""Larger objects are put in parts of this size: a request each, one that begins and one that completes."""
 RUN_OBJECTS = 4
 """The run's own: claim and manifest, outcomes, report."""
-
-SAMPLE_CORE_SECONDS = 0.2 / 19.2e6
-"""To decode a sample, cut it into clips and encode them as wav. CPU seconds of tests/benchmarks/bench_spectrogram.py on one
-core: five minutes at 64 kHz, 19.2 million samples, to 60 wav files and pictures of 512 x 512 take 1.1 s, a sixth of it for
-this."""
-PIXEL_CORE_SECONDS = 0.9 / (60 * 512 * 512)
-"""To transform, draw and encode a pixel of a picture: the rest of it."""
-LEVEL_CORE_SECONDS = 0.5 / 19.2e6
-"""To measure a sample's levels, transforms of seconds that overlap by half and their bands: 0.46 s of the same samples."""
-REQUEST_CORE_SECONDS = 0.5e-3
-"""A request through obstore: 0.5 ms of CPU a GET of 512 KB."""
-SERVERLESS_GB_A_VCPU = 4
-
-_GB = 1e9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,39 +109,21 @@ class SoundWork:
         return self.minute_bytes * DAY_SECONDS // 60 + 2 * DAY_LEVELS * 4 * n_levels + LONG_TERM_BYTES
 
     @property
-    def core_seconds(self) -> float:
-        """Without that of requests."""
-        samples = self.seconds * self.rate
+    def kernels(self) -> dict[str, float]:
+        """How much of each kernel there is, by the names of the rates."""
+        msamples = self.seconds * self.rate / 1e6
         pixels = self.clips * self.picture[0] * self.picture[1] if self.picture else 0
-        levels = LEVEL_CORE_SECONDS * samples if self.band_sets else 0.0
-        return SAMPLE_CORE_SECONDS * samples + PIXEL_CORE_SECONDS * pixels + levels
+        levels = msamples if self.band_sets else 0.0
+        return {"sound_msamples": msamples, "picture_mpixels": pixels / 1e6, "level_msamples": levels}
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a layout takes: objects, their bytes, requests that write and that read, core-seconds of the whole run."""
+    """What a layout takes: objects, their bytes, and the cost of the whole run."""
 
     objects: int
     n_bytes: int
-    puts: int
-    gets: int
-    core_seconds: float
-
-    def request_dollars(self, prices: Prices) -> float:
-        return (self.puts * prices.s3.put_per_1000 + self.gets * prices.s3.get_per_1000) / 1000
-
-    def month_dollars(self, prices: Prices) -> float:
-        """To keep what is written for a month."""
-        return self.n_bytes / _GB * prices.s3.storage_gb_month
-
-    def compute_dollars(self, prices: Prices) -> tuple[float, float, float]:
-        """On a cluster of Graviton machines on demand, on spot, and on EMR Serverless; a core is a vCPU."""
-        hours, serverless = self.core_seconds / 3600, prices.serverless.graviton
-        return (
-            hours * prices.ec2.graviton.emr_on_demand,
-            hours * prices.ec2.graviton.emr_spot,
-            hours * (serverless.vcpu_hour + SERVERLESS_GB_A_VCPU * serverless.gb_hour),
-        )
+    cost: Cost
 
 
 @dataclass(frozen=True)
@@ -163,6 +131,7 @@ class SoundEstimate:
     """What a run takes with clips packed, and with objects as the archive's document has them."""
 
     work: SoundWork
+    rates: Rates
     prices: Prices
 
     @property
@@ -178,7 +147,7 @@ class SoundEstimate:
         a_unit = clips / max(1, work.units)
         in_tar = work.place == TAR and bool(clips)
         shards = math.ceil(a_unit / SHARD_BYTES) if in_tar else 0
-        puts = work.units * (shards * _puts(a_unit / shards) if in_tar else _puts(a_unit) - 1)
+        puts = work.units * (shards * puts_of(a_unit / shards) if in_tar else puts_of(a_unit) - 1)
         return self._written(work.units * shards, clips, puts)
 
     @cached_property
@@ -187,7 +156,7 @@ class SoundEstimate:
         work = self.work
         clips = work.clips * (work.sound_bytes + work.picture_bytes)
         manifests = work.days * (work.files_a_clip > 0)
-        puts = manifests + sum(work.clips * _puts(n_bytes) for n_bytes in (work.sound_bytes, work.picture_bytes) if n_bytes)
+        puts = manifests + sum(work.clips * puts_of(n_bytes) for n_bytes in (work.sound_bytes, work.picture_bytes) if n_bytes)
         rows = work.clips * MANIFEST_ROW_BYTES if manifests else 0
         return self._written(self.clip_objects + manifests, clips + rows, puts)
 
@@ -200,15 +169,21 @@ class SoundEstimate:
         levels = minutes * work.minute_bytes + work.days * work.day_bytes
         puts += work.units + of_days + RUN_OBJECTS
         if work.band_sets:
-            puts += work.units * _puts(minutes * work.minute_bytes / max(1, work.units))
-            puts += work.days * (_puts(work.day_bytes) - 1)
+            puts += work.units * puts_of(minutes * work.minute_bytes / max(1, work.units))
+            puts += work.days * (puts_of(work.day_bytes) - 1)
         gets = work.recordings + 2 * work.units + 2 * work.units  # each unit's neighbours; its levels, and their footer
+        n_bytes += work.clips * CLIP_ROW_BYTES + levels
         return Written(
             objects=objects + tables + of_days + RUN_OBJECTS,
-            n_bytes=n_bytes + work.clips * CLIP_ROW_BYTES + levels,
-            puts=puts,
-            gets=gets,
-            core_seconds=work.core_seconds + REQUEST_CORE_SECONDS * (puts + gets),
+            n_bytes=n_bytes,
+            cost=Cost(
+                work=work.kernels,
+                gets=gets,
+                puts=puts,
+                read_bytes=work.read_bytes,
+                put_bytes=n_bytes,
+                out_bytes=n_bytes,
+            ),
         )
 
     def lines(self) -> list[tuple[str, str]]:
@@ -228,6 +203,7 @@ class SoundEstimate:
             *lines,
             (f"packed in {packed}", self._told(self.packed)),
             ("objects of clips", self._told(self.document)),
+            ("rates", self.rates.source()),
             ("prices", self.prices.source()),
         ]
 
@@ -240,16 +216,12 @@ class SoundEstimate:
         return sound + (f"; picture of {picture[0]} x {picture[1]}, about {size(work.picture_bytes)}" if picture else "")
 
     def _told(self, written: Written) -> str:
-        on_demand, spot, serverless = written.compute_dollars(self.prices)
-        hours = duration(written.core_seconds / self.work.cores)
+        cost = written.cost
+        on_demand, spot, serverless = cost.compute_dollars(self.rates, self.prices)
+        seconds = cost.core_seconds(self.rates)
         return (
-            f"{written.objects:,} objects, {size(written.n_bytes)}; about {hours} on {self.work.cores:,} cores "
-            f"({written.core_seconds / 3600:,.1f} core-hours): ${on_demand:,.2f} on demand, ${spot:,.2f} on spot, "
-            f"${serverless:,.2f} serverless; requests ${written.request_dollars(self.prices):,.2f}; "
-            f"${written.month_dollars(self.prices):,.2f} a month to keep"
+            f"{written.objects:,} objects, {size(written.n_bytes)}; about {duration(seconds / self.work.cores)} on "
+            f"{self.work.cores:,} cores ({seconds / 3600:,.1f} core-hours): ${on_demand:,.2f} on demand, ${spot:,.2f} on spot, "
+            f"${serverless:,.2f} serverless; requests ${cost.request_dollars(self.prices):,.2f}; "
+            f"${cost.month_dollars(self.prices):,.2f} a month to keep"
         )
-
-
-def _puts(n_bytes: float) -> int:
-    """Requests that put an object."""
-    return 1 if n_bytes <= PART_BYTES else math.ceil(n_bytes / PART_BYTES) + 2

@@ -20,6 +20,7 @@ from seisbatch.config import OptionError
 from seisbatch.mongo.uri import is_mongo_uri
 from seisbatch.options import NOT_PARAMETERS, ArchiveOptions, EventOptions, LoadCatalog
 from seisbatch.outcome import Missing, RunError, UnitError
+from seisbatch.plan.cost import Cost, priced, run_cost
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.stores import archive_store, layout_of, out_store, own_store, store_settings
 from seisbatch.plan.units import BatchPlan, Units
@@ -211,5 +212,8 @@ def catalogue_plan(spark: SparkSession, run: CatalogueRun) -> BatchPlan:
     return BatchPlan(
         batches=Units("catalogue", frame, len(batches), 2 * len(batches)),
         planned={"catalogue": len(batches), "batch": len(batches)},
-        told=[("catalogues", f"{len(batches):,} files in {run.catalogue.root}")],
+        told=[
+            ("catalogues", f"{len(batches):,} files in {run.catalogue.root}"),
+            *priced(run_cost(len(batches), 1e6, len(batches)) + Cost(gets=len(batches)), is_small=True),
+        ],
     )

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from seisbatch.acquire.objects import open_store
 from seisbatch.config import OptionError
+from seisbatch.launch.rates import read_rates
 from seisbatch.names import Channel
 from seisbatch.outcome import RunError, UnitError
 from seisbatch.plan.estimate import size
@@ -164,14 +165,15 @@ def sound_plan(found: Recordings, run: SoundRun) -> tuple[SoundRun, SoundPlan]:
     n_units, n_days, n_missing, n_problems = (frame.count() for frame in (units, days, missing, found.problems))
     n_own = sum(one.recordings for one in work)
     problems = missing.select("unit", "date", "outcome", "reason").unionByName(found.problems)
-    prices = read_prices()
+    rates, prices = read_rates(), read_prices()
     return run, SoundPlan(
         units=Units("object", units, n_units, n_own + n_units),
         days=Units("channel-day", days, n_days, 2 * n_days),
         planned={"object": n_own + n_missing + n_problems, "channel-day": n_days, "batch": n_units + n_days},
         problems=problems.withColumn("kind", F.lit("object")) if n_missing + n_problems else None,
         told=[
-            *(line for one in work for line in SoundEstimate(one, prices).lines()[:-1]),
+            *(line for one in work for line in SoundEstimate(one, rates, prices).lines()[:-2]),
+            ("rates", rates.source()),
             ("prices", prices.source()),
             ("missing", f"{n_missing:,} stretches of time without a recording, {n_problems:,} recordings that cannot be used"),
             ("tasks", f"{n_units:,} of {minutes} minutes, then {n_days:,} days"),

@@ -13,6 +13,7 @@ from seisbatch.acquire.objects import StoreSettings, open_store
 from seisbatch.config import OptionError
 from seisbatch.names import ChannelPatterns
 from seisbatch.options import NOT_PARAMETERS, StackCcfs
+from seisbatch.plan.cost import Cost, priced, run_cost
 from seisbatch.plan.estimate import size
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.memory import PROCESS_BYTES
@@ -117,12 +118,14 @@ def stack_plan(spark: SparkSession, run: StackRun) -> StackPlan:
     periods = F.when(in_range, _periods(run))  # null, hence no row, where the row group is out of range
     groups = files.mapInArrow(read, ROW_GROUPS.spark()).withColumn("period", F.explode(periods)).persist()
     busiest = groups.groupBy("period").agg(
-        (F.sum("bytes") / F.count_distinct("date_first")).alias("day"), F.sum("bytes").alias("all")
+        (F.sum("bytes") / F.count_distinct("date_first")).alias("day"),
+        F.sum("bytes").alias("all"),
+        F.count("*").alias("groups"),
     )
-    row = busiest.agg(F.max("day"), F.sum("all"), F.count("*")).first()
+    row = busiest.agg(F.max("day"), F.sum("all"), F.count("*"), F.sum("groups")).first()
     if row is None or not row[2]:
         raise OptionError(f"--ccfs {run.ccfs.root} holds no CCF from {run.start} up to {run.end}")
-    a_day, n_bytes, n_periods = float(row[0]), int(row[1]), int(row[2])
+    a_day, n_bytes, n_periods, n_groups = float(row[0]), int(row[1]), int(row[2]), int(row[3])
     room = run.memory - PROCESS_BYTES
     if room < PROCESS_BYTES // 2:
         raise OptionError(f"--memory {size(run.memory)} is too little: a worker needs at least {size(1.5 * PROCESS_BYTES)}")
@@ -137,7 +140,16 @@ def stack_plan(spark: SparkSession, run: StackRun) -> StackPlan:
             ("CCF files", f"{len(keys):,}"),
             ("to read", f"about {size(n_bytes)} before compression"),
             ("tasks", f"{number:,} batches of sources"),
+            *priced(stack_cost(n_bytes, n_groups, number, len(keys))),
         ],
+    )
+
+
+def stack_cost(n_bytes: float, n_groups: int, n_batches: int, n_files: int) -> Cost:
+    """Of CCFs that are read and summed; a day's row groups become as many bytes of stacks, at most."""
+    out_bytes = n_bytes / max(1, n_groups) * n_batches
+    return run_cost(n_batches, out_bytes / max(1, n_batches), n_batches) + Cost(
+        work={"table_mb": (n_bytes + out_bytes) / 1e6}, gets=2 * n_files + n_groups, read_bytes=n_bytes
     )
 
 

@@ -13,6 +13,7 @@ from seisbatch.config import OptionError
 from seisbatch.names import ChannelPatterns
 from seisbatch.options import NOT_PARAMETERS, LoadStations
 from seisbatch.outcome import RunError, UnitError
+from seisbatch.plan.cost import Cost, priced, run_cost
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.stores import archive_store, layout_of, out_store, store_settings
 from seisbatch.plan.units import BatchPlan, Units
@@ -94,7 +95,11 @@ def stations_plan(spark: SparkSession, run: StationsRun) -> BatchPlan:
     return BatchPlan(
         batches=Units("station-file", frame, len(batches), len(keys) + len(batches)),
         planned={"station-file": len(keys), "batch": len(batches)},
-        told=[("files", f"{len(keys):,} StationXML files, {n_bytes / 1e6:,.1f} MB"), ("tasks", f"{len(batches):,} batches")],
+        told=[
+            ("files", f"{len(keys):,} StationXML files, {n_bytes / 1e6:,.1f} MB"),
+            ("tasks", f"{len(batches):,} batches"),
+            *priced(run_cost(3 * len(batches), 1e6, len(batches)) + Cost(gets=len(keys), read_bytes=n_bytes), is_small=True),
+        ],
     )
 
 

@@ -13,6 +13,8 @@ from seisbatch.config import OptionError
 from seisbatch.names import Channel, ChannelPatterns
 from seisbatch.options import NOT_PARAMETERS, CutWindows
 from seisbatch.plan.anchors import Anchors, anchors_of
+from seisbatch.plan.cost import Cost, priced, run_cost
+from seisbatch.plan.estimate import OBJECT_BYTES_A_SAMPLE, size
 from seisbatch.plan.identity import RunIdentity
 from seisbatch.plan.stores import archive_stations, archive_store, index_table, layout_of, out_store, with_places
 from seisbatch.plan.units import BatchPlan, Units
@@ -21,13 +23,19 @@ from seisbatch.steps.index_table import IndexPlace
 from seisbatch.steps.spectra import ahead_bytes
 from seisbatch.steps.stations import Stations
 from seisbatch.steps.windows import SOURCE_COLUMNS, WindowSettings
-from seisbatch.times import DAY_NS, SECOND_NS
+from seisbatch.times import DAY_NS, DAY_SECONDS, SECOND_NS
 
 RESULT_VERSION = 2
 BATCH_SECONDS = 256 * 3600
 """Seconds of windows whose segments share a file: at 100 Hz some 75 MB."""
 MIN_BATCH, MAX_BATCH = 16, 1024
 LONGEST_NS = 31 * DAY_NS
+USUAL_RATE = 100.0
+"""Where neither an index nor a listing tells a channel's rate."""
+WINDOW_GETS = 5
+"""Requests that find and fetch a window in a day's object: its last record, some guesses, the window's own records."""
+WINDOW_BYTES = 200_000
+"""Read beside the window itself: the last records, guesses, and some minutes around it."""
 
 CHANNEL = list(Channel._fields)
 
@@ -147,7 +155,11 @@ def window_plan(spark: SparkSession, index: DataFrame, anchors: Anchors, run: Wi
         what = f"no channel matches --channels {run.channels} for {anchors.told} in {run.archive.root}"
         raise OptionError("\n  ".join([what, *reasons]))
     problems = problems.where(F.col("date").isin(anchors.asked))
-    n_problems = problems.count()
+    rate = F.coalesce("sample_rate", F.col("size") / (DAY_SECONDS * OBJECT_BYTES_A_SAMPLE))
+    is_problem = F.col("outcome").isNotNull() & F.col("date").isin(anchors.asked)
+    told = days.agg(F.count_if(is_problem), F.avg(F.when(F.col("outcome").isNull(), rate))).first()
+    n_problems, mean_rate = (int(told[0] or 0), float(told[1] or USUAL_RATE)) if told else (0, USUAL_RATE)
+    cost = window_cost(run, n_windows, n_batches, mean_rate) + Cost(gets=len(anchors.days))
     return BatchPlan(
         batches=Units("window", batches, n_batches, n_windows + n_batches),
         planned={"window": n_windows, "batch": n_batches} | ({"channel-day": n_problems} if n_problems else {}),
@@ -155,8 +167,21 @@ def window_plan(spark: SparkSession, index: DataFrame, anchors: Anchors, run: Wi
             ("windows", f"{n_windows:,}: {anchors.told}"),
             ("objects", f"of {len(anchors.days):,} days, of each the window's share and some around it"),
             ("tasks", f"{n_batches:,} batches of up to {run.batch} windows"),
+            ("output", f"about {size(cost.out_bytes)}, records of miniSEED"),
+            *priced(cost),
         ],
         problems=problems,
+    )
+
+
+def window_cost(run: WindowRun, n_windows: int, n_batches: int, rate: float) -> Cost:
+    """Of windows of channels at ``rate`` [Hz], each found in its object by range; predicting arrivals is not counted."""
+    n_bytes = (run.to_ns - run.from_ns) / SECOND_NS * rate * OBJECT_BYTES_A_SAMPLE
+    output = run_cost(n_batches, n_windows * n_bytes / max(1, n_batches), n_batches)
+    return output + Cost(
+        work={"window_cut": n_windows, "decode_mb": n_windows * n_bytes / 1e6},
+        gets=WINDOW_GETS * n_windows,
+        read_bytes=n_windows * (n_bytes + WINDOW_BYTES),
     )
 
 

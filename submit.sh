@@ -18,6 +18,8 @@ usage() {
 usage: ./submit.sh [--on WHERE] [--dry-run] JOB [options] [-- spark-submit arguments]
        ./submit.sh status [RUN]
        ./submit.sh logs [RUN] [--follow]
+       ./submit.sh doctor [--on WHERE] [--out s3://BUCKET/PREFIX]
+       ./submit.sh calibrate
        ./submit.sh test [pytest arguments]
        ./submit.sh benchmarks
 
@@ -34,6 +36,7 @@ WHERE is local (every core, the default), local[N] (N cores), spark://HOST:PORT,
   emr-serverless:ID       one that is there
 conf/emr/launch.toml says where packages and logs go. --dry-run prints what would be sent to Amazon, and sends nothing.
 A run on Amazon EMR is followed to its end; status and logs find it again: the last one, or that of a name, a step or a cluster.
+doctor checks what a run needs, here and there, and says what to do. calibrate measures this computer: --plan then reckons with it.
 
 The first call installs what the jobs need into .venv, once. SEISBATCH_PYTHON names the Python 3.11 or later to do that with,
 SEISBATCH_JAVA a Java 17 or 21; both are found, and Java is installed where there is none, if they are not set.
@@ -71,6 +74,7 @@ main() {
     test) shift; run_tests "$@" ;;
     benchmarks) shift; run_benchmarks "$@" ;;
     status | logs) on_emr "$@" ;;
+    doctor | calibrate) in_python "$@" ;;
     *) run_there "$where" $dry_run "$@" ;;
   esac
 }
@@ -112,6 +116,15 @@ on_emr() {
   set_up run
   set_environment
   exec "$python" -m seisbatch.launch "$@"
+}
+
+# What is asked of this computer: whether a run can go well, how long the kernels take.
+in_python() {
+  local module=$1
+  shift
+  set_up run
+  set_environment
+  exec "$python" -m "seisbatch.launch.$module" "$@"
 }
 
 run_job() {

@@ -39,7 +39,6 @@ MAY_IMPORT = {
     ),
     # Of plan what goes without Spark: tests/oneshot/test_imports.py sees to it.
     "oneshot": (TABLES | {"config", "mongo", "options", "plan"}, set()),
-    "launch": (TABLES | {"config", "options", "progress"}, {"boto3", "botocore", "packaging", "pydantic"}),
     "plan": (EVERYTHING, EVERYTHING),
     "app": (EVERYTHING, EVERYTHING),
     "datasource": (EVERYTHING, EVERYTHING),

@@ -6,7 +6,6 @@ at once, is written anywhere.
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import sys
@@ -16,6 +15,7 @@ from seisbatch.config import CONF, EXIT_USAGE, OptionError
 from seisbatch.launch import checks_here as here
 from seisbatch.launch import checks_there as there
 from seisbatch.launch.finding import Finding, Level, problem
+from seisbatch.launch.settings import read_settings
 from seisbatch.outcome import RunError, plural
 
 USAGE = """usage: ./submit.sh doctor [--on WHERE] [--out s3://BUCKET/PREFIX]
@@ -32,7 +32,7 @@ def findings(where: str, out: str | None, environment: dict[str, str]) -> Iterat
     staging = None
     if on_emr and (CONF / "emr" / "launch.toml").is_file():
         try:
-            staging = importlib.import_module("seisbatch.launch.settings").read_settings().required_staging()
+            staging = read_settings().required_staging()
         except RunError as error:
             yield problem("staging", str(error), "packages and logs of runs on Amazon EMR go there")
     yield here.java(environment, is_local=not on_emr)

@@ -175,11 +175,11 @@ def test_the_image_s_packages_are_the_run_s_own_without_spark():
     assert not names & {"pyspark", "py4j", "pymongo", "pyasdf", "xarray", "pandas"}
 
 
-# --- what the README says
+# --- what LAMBDA.md says
 
 
-def section():
-    return (HERE / "README.md").read_text().partition("## One channel-day in AWS Lambda\n")[2].partition("\n## ")[0]
+def page():
+    return (HERE / "LAMBDA.md").read_text()
 
 
 GLOBAL = {"region", "cli-input-json", "cli-binary-format"}
@@ -187,7 +187,7 @@ GLOBAL = {"region", "cli-input-json", "cli-binary-format"}
 
 
 def aws_commands():
-    return [shlex.split(line.partition("|")[0])[1:] for line in section().splitlines() if line.startswith("aws ")]
+    return [shlex.split(line.partition("|")[0])[1:] for line in page().splitlines() if line.startswith("aws ")]
 
 
 def test_commands_are_operations_of_the_services_with_parameters_that_they_have(filled):
@@ -210,29 +210,29 @@ def test_commands_are_operations_of_the_services_with_parameters_that_they_have(
     assert seen == {"CreateRepository", "CreateRole", "PutRolePolicy", *REQUESTS.values(), "Invoke"}
 
 
-def test_the_readme_fills_in_what_fill_py_takes(tmp_path):
-    [line] = [line for line in section().splitlines() if "fill.py" in line]
+def test_the_page_fills_in_what_fill_py_takes(tmp_path):
+    [line] = [line for line in page().splitlines() if "fill.py" in line]
     words = shlex.split(line)
     assert fill(tmp_path, *words[3:]).returncode == 0
 
 
-def test_settings_that_the_readme_names_are_settings():
-    named = set(re.findall(r"SEISBATCH_[A-Z_]*[A-Z]", section()))
+def test_settings_that_the_page_names_are_settings():
+    named = set(re.findall(r"SEISBATCH_[A-Z_]*[A-Z]", page()))
     assert len(named) >= 8
     assert named <= {variable(option) for option in OPTIONS}
 
 
-def test_examples_in_the_readme_are_requests():
-    [block] = [block for block in re.findall(r"```json\n(.+?)```", section(), re.DOTALL) if "nscl" in block]
+def test_examples_on_the_page_are_requests():
+    [block] = [block for block in re.findall(r"```json\n(.+?)```", page(), re.DOTALL) if "nscl" in block]
     days = [read_request(json.loads(line)).days for line in block.splitlines()]
     assert [len(of_one) for of_one in days] == [1, 1]
 
 
 def test_the_example_in_python_calls_the_function(filled, credentials, capsys):
-    [example] = re.findall(r"```python\n(.+?)```", section(), re.DOTALL)
+    [example] = re.findall(r"```python\n(.+?)```", page(), re.DOTALL)
     with account(filled):
         boto3.client("lambda", VALUES["REGION"]).create_function(**filled["create-function.json"])
         answers = lambda_simple_backends[VALUES["ACCOUNT"]][VALUES["REGION"]].lambda_simple_results_queue
         answers.append(json.dumps({"key": None, "keys": [], "bucket": "b", "outcome": "missing", "reason": "no object"}))
-        exec(compile(example, "README.md", "exec"), {})
+        exec(compile(example, "LAMBDA.md", "exec"), {})
     assert capsys.readouterr().out == "missing no object\n"

@@ -94,6 +94,8 @@ def test_the_work_of_a_correlation_follows_from_its_channels_windows_and_bins():
     assert work["window_msamples"] == pytest.approx(20_000 * 189 * 4000 / 1e6)
     pair_days = 10 * 2000 * 2000 // 2
     assert work["product_giga"] == pytest.approx(pair_days * 189 * 801 / 1e9)
+    assert work["geometry_kpairs"] == pytest.approx(pair_days / 1e3)
+    assert correlation(channels=900)[1].cost.work["geometry_kpairs"] == 0  # 405,000 pairs: every worker remembers them
     assert work["inverse_msamples"] == pytest.approx(pair_days * run.preprocessing.ccf_nfft / 1e6)
     assert told.cost.out_bytes == pytest.approx(pair_days * 4 * run.preprocessing.maxlag * 2 * 2, rel=0.01)
     assert told.cost.puts > 2500 * 4 + told.tiles  # blocks of 9.7 MB in parts

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from seisbatch import __version__
+from seisbatch.acquire.geodesy import distance_azimuths
 from seisbatch.acquire.miniseed import decode
 from seisbatch.acquire.objects import Store, StoreSettings, open_store
 from seisbatch.acquire.pack import cut_records, pack
@@ -149,10 +150,20 @@ def _correlations(rounds: int, _: int) -> dict[str, float]:
     counts = np.full(len(s), PREPROCESSING.n_windows, np.int32)
     products = cpu_seconds(lambda: accumulate_pairs(spectra, None, sums), rounds)
     inverse = cpu_seconds(lambda: ccfs_from_pair_spectra(sums, s, r, counts, PREPROCESSING), rounds)
+    distances = cpu_seconds(_distances, rounds)
     return {
+        "geometry_kpairs": distances / (len(STATIONS) ** 2 / 1e3),
         "product_giga": products / (len(s) * PREPROCESSING.n_windows * PREPROCESSING.n_bins / 1e9),
         "inverse_msamples": inverse / (len(s) * PREPROCESSING.ccf_nfft / 1e6),
     }
+
+
+def _distances() -> None:
+    """Of every pair of the sample's stations, each reckoned anew."""
+    distance_azimuths.cache_clear()
+    for one in STATIONS:
+        for other in STATIONS:
+            distance_azimuths(one.lat, one.lon, other.lat, other.lon)
 
 
 def _tables(rounds: int, _: int) -> dict[str, float]:

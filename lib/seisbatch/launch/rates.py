@@ -41,6 +41,7 @@ class CoreSeconds(_Rates):
     window_msamples: Rate = _rate("A million samples of windows, as long as their padded transform, to band spectra.")
     product_giga: Rate = _rate("1e9 products of two spectra that are summed: pairs x windows x frequencies.")
     inverse_msamples: Rate = _rate("A million samples of pairs' inverse transforms, as long as they are padded, to CCFs.")
+    geometry_kpairs: Rate = _rate("Distance and directions of a thousand pairs on the ellipsoid.")
     response_msamples: Rate = _rate("A million samples to ground motion in float32, its response's inverse being known.")
     window_cut: Rate = _rate("A window of five minutes found in a day's object by range, decoded, its records cut out.")
     sound_msamples: Rate = _rate("A million samples of a hydrophone decoded, cut into clips and encoded as wav.")

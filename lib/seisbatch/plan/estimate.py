@@ -15,6 +15,8 @@ from seisbatch.times import DAY_SECONDS
 
 OBJECT_BYTES_A_SAMPLE = 1.3
 """Steim-2 of real ground motion takes 1.1 to 1.7 bytes a sample."""
+KNOWN_PAIRS = 500_000
+"""Pairs whose distance a worker remembers: of more stations each is reckoned for every file that it is in."""
 KEY_BYTES = 200
 """A channel-day's row of the plan, in a shuffle."""
 
@@ -155,11 +157,14 @@ def _cost(run: CorrelationRun, selected: Selected, work: Work) -> Cost:
 def _kernels(run: CorrelationRun, selected: Selected, work: Work, products: float) -> dict[str, float]:
     params = run.preprocessing
     arrays = 2 if params.method == "deconvolution" else 1
+    spans = selected.days if run.stack_over == "none" else periods(run.stack_over, selected.days)
+    located = products if products / max(1, selected.days) > KNOWN_PAIRS else 0.0
     return {
         "decode_mb": selected.read_bytes / 1e6,
         "preprocess_msamples": selected.samples / 1e6,
         "window_msamples": selected.channel_days * params.n_windows * params.nfft * arrays / 1e6,
         "product_giga": products * params.n_windows * params.n_bins / 1e9,
+        "geometry_kpairs": located * spans / max(1, selected.days) / 1e3,
         "inverse_msamples": work.rows * params.ccf_nfft / 1e6,
         "table_krows": work.rows / 1e3,
         "table_mb": work.rows * run.ccf_bytes / 1e6,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -94,7 +95,13 @@ def reconcile(outcomes: pa.Table, planned: Mapping[str, int]) -> Counter[tuple[s
                 f"{number} {plural(kind)} were planned, but there are {len(units)} outcomes of {distinct} units: "
                 "please report this"
             )
-    return Counter(zip(outcomes["kind"].to_pylist(), outcomes["outcome"].to_pylist(), strict=True))
+    return _counted(outcomes)
+
+
+def _counted(outcomes: pa.Table) -> Counter[tuple[str, str]]:
+    """Units by kind and outcome. Rows are counted by Arrow: as Python's objects those of a large run would fill the memory."""
+    groups = outcomes.group_by(["kind", "outcome"], use_threads=False).aggregate([([], "count_all")])
+    return Counter({(row["kind"], row["outcome"]): row["count_all"] for row in groups.to_pylist()})
 
 
 def remove_strangers(store: Store, outcomes: pa.Table) -> None:
@@ -129,7 +136,7 @@ def _sound_objects(store: Store, beside: Iterable[str]) -> Iterator[str]:
 def write_report(store: Store, facts: RunFacts, outcomes: pa.Table) -> dict[str, Any]:
     """Write the report page of a run whose tables are complete; the manifest's contents."""
     finished = dt.datetime.now(dt.UTC)
-    counts = Counter(zip(outcomes["kind"].to_pylist(), outcomes["outcome"].to_pylist(), strict=True))
+    counts = _counted(outcomes)
     tables = _tables(store, outcomes)
     objects = _objects(store)
     channel_days = outcomes.filter(pc.field("kind") == "channel-day")
@@ -206,8 +213,10 @@ def _objects(store: Store) -> dict[str, dict[str, int]]:
 
 def _grouped(outcomes: pa.Table) -> list[tuple[str, str, str, int]]:
     """Units by kind, outcome and reason; numbers in reasons are struck so that like ones fall together."""
-    columns = (outcomes[name].to_pylist() for name in ("kind", "outcome", "reason"))
-    groups = Counter((kind, outcome, _NUMBERS.sub("N", reason)[:120]) for kind, outcome, reason in zip(*columns, strict=True))
+    distinct = outcomes.group_by(["kind", "outcome", "reason"], use_threads=False).aggregate([([], "count_all")])
+    groups: Counter[tuple[str, str, str]] = Counter()
+    for row in distinct.to_pylist():
+        groups[row["kind"], row["outcome"], _NUMBERS.sub("N", row["reason"])[:120]] += row["count_all"]
     return [(*key, number) for key, number in sorted(groups.items(), key=lambda item: (item[0][0], -item[1]))]
 
 
@@ -215,28 +224,36 @@ def _availability(channel_days: pa.Table) -> Availability | None:
     """Share of windows used by channel and day; by station and month where there are too many to see."""
     if not channel_days.num_rows:
         return None
-    channels = [unit.partition("/")[0] for unit in channel_days["unit"].to_pylist()]
-    days = [str(day) for day in channel_days["date"].to_pylist()]
-    if len(set(channels)) > AVAILABILITY_ROWS:
+    channels, row = _numbered(pc.replace_substring_regex(channel_days["unit"], "/.*", ""))
+    days, column = _numbered(channel_days["date"])
+    if len(channels) > AVAILABILITY_ROWS:
         channels = [".".join(name.split(".")[:2]) for name in channels]
-    if len(set(days)) > AVAILABILITY_COLUMNS:
+    if len(days) > AVAILABILITY_COLUMNS:
         days = [day[:7] for day in days]
-    labels, row = np.unique(channels, return_inverse=True)
-    dates, column = np.unique(days, return_inverse=True)
+    labels, of_channel = np.unique(channels, return_inverse=True)
+    dates, of_day = np.unique(days, return_inverse=True)
+    row, column = of_channel[row], of_day[column]
     used = np.zeros((len(labels), len(dates)))
     planned, bad = np.zeros_like(used), np.zeros_like(used)
     np.add.at(used, (row, column), np.array(channel_days["windows"].fill_null(0)))
     np.add.at(planned, (row, column), np.maximum(1, np.array(channel_days["windows_planned"].fill_null(1))))
-    np.add.at(bad, (row, column), np.array(channel_days["outcome"].to_pylist()) != str(Outcome.OK))
+    np.add.at(bad, (row, column), np.array(pc.not_equal(channel_days["outcome"], str(Outcome.OK))))
     fraction = np.divide(used, planned, out=np.full_like(used, np.nan), where=planned > 0)
     return Availability(channels=list(labels), days=list(dates), fraction=fraction, bad=bad > 0)
 
 
 def _stations(outcomes: pa.Table) -> list[tuple[str, float, float]]:
     located = outcomes.filter(pc.is_valid(pc.field("lat")) & pc.is_valid(pc.field("lon")))
-    names = [".".join(unit.split(".")[:2]) for unit in located["unit"].to_pylist()]  # units of one channel
-    places = dict(zip(names, zip(located["lat"].to_pylist(), located["lon"].to_pylist(), strict=True), strict=True))
-    return [(name, *places[name]) for name in sorted(places)]
+    station = pc.replace_substring_regex(located["unit"], r"^([^.]*\.[^.]*)\..*$", r"\1")  # units of one channel
+    places = located.select(["lat", "lon"]).append_column("station", station)
+    last = places.group_by("station", use_threads=False).aggregate([("lat", "last"), ("lon", "last")])
+    return sorted((row["station"], row["lat_last"], row["lon_last"]) for row in last.to_pylist())
+
+
+def _numbered(column: pa.ChunkedArray) -> tuple[list[str], npt.NDArray[np.intp]]:
+    """Distinct values as text, and of every row the number of its own."""
+    values = pc.unique(column)
+    return [str(value) for value in values.to_pylist()], np.array(pc.index_in(column, value_set=values), np.intp)
 
 
 def _units(outcomes: pa.Table) -> list[UnitRow]:

@@ -33,8 +33,8 @@ _FOOTER_READ = 65_536
 class TableFile:
     """One Parquet file of a table: rows are buffered into row groups, and :meth:`commit` puts the whole file at once.
 
-    Samples are written byte-stream-split, which lets zstd find what float32 values share. Left without a commit, nothing
-    is written.
+    Samples are written in Parquet's plain encoding: split into streams of bytes they would be a tenth smaller, but Spark's own
+    reader does not know that of lists. Left without a commit, nothing is written.
     """
 
     def __init__(self, store: Store, key: str, table: Table, metadata: Mapping[str, str]) -> None:
@@ -51,7 +51,6 @@ class TableFile:
             self._schema,
             compression=dict.fromkeys(plain + floats, "zstd") | {name: BINARIES.get(name, "none") for name in binaries},
             use_dictionary=plain,  # no file is there twice
-            use_byte_stream_split=floats,
             write_statistics=plain,  # the least and the largest of samples take eight times as long as writing them
         )
         self._pending: list[pa.RecordBatch] = []

@@ -1,79 +1,99 @@
-"""The same job from one S3 server, read anonymously, to another."""
+"""Every job from one S3 service, read anonymously, to another, written with keys: what it gives from disk to disk."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import boto3
 import pytest
 import seisbatch
-from seisbatch.sample.network import DAYS
+from seisbatch.options import JOBS
 
-from tests.jobs.results import data_columns, outcomes
+from tests.jobs.every_job import MADE_BEFORE, Places, Results, other_files, tables
+from tests.jobs.loaded import contents
+from tests.jobs.results import outcomes
+from tests.jobs.s3_places import Service, source_and_results
 
-SOME = "XX.ALFA..BHZ,XX.BRAV..BHZ,XX.CHAR..BHZ,XX.KILO..BHN"
+OF_THE_PLACE = ("parameters_id", "etag", "catalog")
+"""Columns that tell the place, or the options that name it."""
+
+
+@pytest.fixture(scope="module")
+def services(run_job, sample_archive: Path) -> Iterator[tuple[Service, Service]]:
+    """The sample archive, and where results go; keys are in the environment, as workers have them."""
+    with source_and_results() as (source, results):
+        for path in sample_archive.rglob("*"):
+            if path.is_file():
+                source.put(f"copy/{path.relative_to(sample_archive).as_posix()}", path)
+        yield source, results
 
 
 @pytest.fixture
-def two_servers(s3_server, sample_archive):
-    """Endpoints of a server with the archive's bucket, open to all, and of another with an empty bucket."""
-    from moto.server import ThreadedMotoServer
-
-    source = boto3.client("s3", endpoint_url=s3_server)
-    source.create_bucket(Bucket="archive", ACL="public-read")
-    for path in sample_archive.rglob("*"):
-        if path.is_file() and (DAYS[2].strftime("%Y_%j") in path.name or "2024002" in path.name or path.suffix == ".xml"):
-            key = f"copy/{path.relative_to(sample_archive)}"
-            source.put_object(Bucket="archive", Key=key, Body=path.read_bytes(), ACL="public-read")
-    other = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    other.start()
-    host, port = other.get_host_and_port()
-    boto3.client("s3", endpoint_url=f"http://{host}:{port}").create_bucket(Bucket="results")
-    yield s3_server, f"http://{host}:{port}"
-    other.stop()
+def places(services) -> Places:
+    source, results = services
+    return Places(
+        archive="s3://archive/copy",
+        made="s3://archive/made",
+        recordings="s3://archive/recordings",
+        reading=["--source-endpoint", source.endpoint],
+        writing=["--out-endpoint", results.endpoint, "--out-region", "us-east-1"],
+    )
 
 
-def download(endpoint: str, prefix: str, folder: Path) -> list[str]:
-    """Copy objects to a folder; their keys."""
-    client = boto3.client("s3", endpoint_url=endpoint)
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket="results", Prefix=prefix)
-    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-    for key in keys:
-        path = folder / key.removeprefix(f"{prefix}/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        client.download_file("results", key, str(path))
-    return keys
+@pytest.fixture
+def run(services, places: Places, run_job, sample_results: Results):
+    """Runs a job from S3 to S3, after what it reads was put there; the exit code."""
+
+    def run_one(job: str, out: str, options: Places = places) -> int:
+        for made in sample_results.inputs(job):
+            services[0].put_folder(made, "recordings" if job == "make_spectrograms" else f"made/{made.name}")
+        return run_job(job, *options.options(job, out))
+
+    return run_one
 
 
-def test_from_one_server_to_another_as_from_disk_to_disk(two_servers, run_job, sample_archive, tmp_path, capsys):
-    source, other = two_servers
-    common = ["--start", DAYS[2], "--days", 1, "--channels", SOME]
-    s3 = ["--archive", "scedc", "--root", "s3://archive/copy", "--source-endpoint", source]
-    s3 += ["--out", "s3://results/run", "--out-endpoint", other, "--out-region", "us-east-1"]
-    assert run_job("cross_correlate", *common, *s3) == 0
-    assert run_job("cross_correlate", *common, "--root", sample_archive, "--out", tmp_path / "disk") == 0
-    keys = download(other, "run", tmp_path / "s3")
-    assert not [key for key in keys if "_scratch" in key]
-    assert "run/manifest.json" in keys
-    assert "run/report.html" in keys
-    names = [name for name in data_columns(tmp_path / "disk").column_names if name != "parameters_id"]
-    assert data_columns(tmp_path / "s3").select(names).equals(data_columns(tmp_path / "disk").select(names))
-    one, two = outcomes(tmp_path / "s3"), outcomes(tmp_path / "disk")
+@pytest.mark.parametrize("job", [job for job in JOBS if job != "load_mongo"])
+def test_a_job_gives_the_same_tables_as_from_disk_to_disk(job, run, services, sample_results, tmp_path):
+    local = sample_results.of(job)
+    assert run(job, f"s3://results/{job}") == 0
+    keys = services[1].download(job, tmp_path)
+    assert {"manifest.json", "report.html"} < set(keys)
+    assert not [key for key in keys if key.startswith("_scratch")]
+    assert tables(tmp_path, without=OF_THE_PLACE) == tables(local, without=OF_THE_PLACE)
+    assert other_files(tmp_path) == other_files(local)
+    one, two = outcomes(tmp_path, None), outcomes(local, None)
     assert {unit: row["outcome"] for unit, row in one.items()} == {unit: row["outcome"] for unit, row in two.items()}
-    ccfs = seisbatch.open_ccfs("s3://results/run", endpoint=other, region="us-east-1")
-    assert ccfs.sizes["pair"] == 6
-    capsys.readouterr()
-    assert run_job("cross_correlate", *common, *s3) == 0
-    assert "nothing to do" in capsys.readouterr().out
-    for path in (tmp_path / "s3").rglob("*"):
+    for path in tmp_path.rglob("*"):
         assert not path.is_file() or b"canary-secret" not in path.read_bytes()
 
 
-def test_what_is_wrong_with_the_run_ends_it_with_one_message(two_servers, run_job, tmp_path, capsys):
-    source, other = two_servers
-    base = ["--archive", "scedc", "--source-endpoint", source, "--start", DAYS[2], "--channels", SOME]
-    assert run_job("cross_correlate", *base, "--root", "s3://nowhere", "--out", tmp_path / "out") == 1
+def test_documents_are_loaded_from_s3(run, places, services, sample_results, mongo_uri, mongo_database, tmp_path):
+    """Samples go to GridFS: what names a place differs."""
+    mongo = ["--mongo-uri", mongo_uri, "--samples", "gridfs"]
+    named = replace(places, mongo=[*mongo, "--mongo-database", mongo_database.name])
+    assert run("load_mongo", "s3://results/load_mongo", named) == 0
+    assert "manifest.json" in services[1].download("load_mongo", tmp_path)
+    found = contents(mongo_database)
+    for job in MADE_BEFORE["load_mongo"][1]:
+        for name, table in tables(sample_results.of(job)).items():
+            if name in ("channel", "wf_TimeSeries", "ccf"):  # site has those too that only channels name
+                assert len(found[name]) == table.num_rows
+    assert len(found["fs.files"]) == len(found["wf_TimeSeries"]) > 0
+
+
+def test_a_run_that_is_complete_is_not_done_again(run, services, capsys):
+    out = "s3://results/again"
+    for said in ("ccf: 6 rows", "nothing to do"):
+        assert run("cross_correlate", out) == 0
+        assert said in capsys.readouterr().out
+    ccfs = seisbatch.open_ccfs(out, endpoint=services[1].endpoint, region="us-east-1")
+    assert ccfs.sizes["pair"] == 6
+
+
+def test_what_is_wrong_with_the_run_ends_it_with_one_message(places, run_job, tmp_path, capsys):
+    elsewhere = replace(places, archive="s3://nowhere", writing=[])
+    assert run_job("cross_correlate", *elsewhere.options("cross_correlate", tmp_path / "out")) == 1
     assert "s3://nowhere: no such bucket" in capsys.readouterr().err
-    out = ["--out", "s3://nowhere/run", "--out-endpoint", other, "--out-region", "us-east-1"]
-    assert run_job("cross_correlate", *base, "--root", "s3://archive/copy", *out) == 1
+    assert run_job("cross_correlate", *places.options("cross_correlate", "s3://nowhere/run")) == 1
     assert "s3://nowhere/run: no such bucket" in capsys.readouterr().err

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import seisbatch
+from pyspark.sql import DataFrame, SparkSession
 from seisbatch.options import JOBS
+from seisbatch.sample.network import DAYS
 
-from tests.jobs.every_job import MADE_BEFORE, Places, Results, other_files, tables
+from tests.jobs.every_job import MADE_BEFORE, SOME, Places, Results, other_files, tables
 from tests.jobs.loaded import contents
 from tests.jobs.results import outcomes
 from tests.jobs.s3_places import Service, source_and_results
@@ -97,3 +103,53 @@ def test_what_is_wrong_with_the_run_ends_it_with_one_message(places, run_job, tm
     assert "s3://nowhere: no such bucket" in capsys.readouterr().err
     assert run_job("cross_correlate", *places.options("cross_correlate", "s3://nowhere/run")) == 1
     assert "s3://nowhere/run: no such bucket" in capsys.readouterr().err
+
+
+def read_over_s3a(spark: SparkSession, services: tuple[Service, Service], prefix: str) -> DataFrame:
+    """What plain Spark reads of the results, through Hadoop's connector."""
+    settings = {"endpoint": services[1].endpoint, "endpoint.region": "us-east-1", "path.style.access": "true"}
+    options = {f"fs.s3a.bucket.results.{name}": value for name, value in settings.items()}
+    return spark.read.options(**options).parquet(f"s3a://results/{prefix}")
+
+
+def ccfs_of(rows: Iterable[Mapping[str, Any]]) -> list[tuple[object, ...]]:
+    """CCFs in an order of their own, every sample of them."""
+    names = ("date", "source_sta", "source_chan", "receiver_sta", "receiver_chan", "n_windows", "distance", "parameters_id")
+    return sorted((*(row[name] for name in names), tuple(row["samples"])) for row in rows)
+
+
+def test_plain_spark_reads_whole_units_while_the_run_goes_on(spark, services, places, run_job, tmp_path):
+    """The second of two months' units is kept waiting at the service while another thread reads: the first is there, whole."""
+    put, is_held, may_go_on = itertools.count(1), threading.Event(), threading.Event()
+    seen: dict[str, Any] = {}
+
+    def hold(method: str, path: str) -> None:
+        if method == "PUT" and "/ccf/" in path and next(put) == 2:
+            is_held.set()
+            may_go_on.wait(180)
+
+    def read() -> None:
+        try:
+            assert is_held.wait(180)
+            while not (seen.get("keys") and any("/ccf/" in key for key in seen["keys"])):
+                pages = services[1].client.list_objects_v2(Bucket="results", Prefix="growing/")
+                seen["keys"] = [item["Key"] for item in pages["Contents"]]
+            seen["rows"] = ccfs_of(row.asDict() for row in read_over_s3a(spark, services, "growing").collect())
+        finally:
+            may_go_on.set()
+
+    options = ["--archive", "scedc", "--root", places.archive, "--start", DAYS[0], "--days", 2, *SOME, "--max-bad-fraction", 1]
+    services[1].hold = hold
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert run_job("cross_correlate", *options, *places.reading, *places.writing, "--out", "s3://results/growing") == 0
+    reader.join()
+    services[1].hold = None
+    others = {key.split("/")[1] for key in seen["keys"]} - {"ccf"}
+    assert others == {"_run.json", "_scratch"}  # which Spark did not read
+    services[1].download("growing", tmp_path)
+    first, second = (ccfs_of(pq.read_table(file).to_pylist()) for file in sorted((tmp_path / "ccf").rglob("*.parquet")))
+    assert seen["rows"] in (first, second)
+    whole = read_over_s3a(spark, services, "growing/ccf")
+    assert {"year", "month"} < set(whole.columns)
+    assert ccfs_of(row.asDict() for row in whole.collect()) == sorted(first + second)

@@ -154,7 +154,7 @@ def test_channels_whose_place_is_not_known_are_in_no_range():
         ("load_stations", [], "12 GET, 7 PUT, 41 LIST"),
         # indexes of three days in two months, which are looked up and become a file each
         ("index_archive", [], "5 GET, 6 PUT, 41 LIST"),
-        # five requests for each window that it counts, in one batch
+        # three requests for each window that it counts, in one batch
         ("cut_windows", ["--time", "2024-01-01T12:00:00", "--channels", "*.*.*.BHZ"], None),
     ],
 )
@@ -165,5 +165,5 @@ def test_requests_of_the_sample_are_known(job, words, requests, run_job, sample_
         assert f": {requests}, " in told
         return
     [windows] = [int(line.split()[1].rstrip(":")) for line in told.splitlines() if line.startswith("  windows ")]
-    assert f"about {5 * windows + 1 + 1:,} GET, 5 PUT, 41 LIST" in told  # the day's index, the look-up of the batch
+    assert f"about {3 * windows + 1 + 1:,} GET, 5 PUT, 41 LIST" in told  # the day's index, the look-up of the batch
     assert all(f"  {label} " in told for label in ("core-hours", "compute", "to keep", "prices"))

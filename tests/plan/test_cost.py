@@ -145,3 +145,25 @@ def test_channels_whose_place_is_not_known_are_in_no_range():
     assert count_pairs(names, places, pair_selection("cross", "all", 0, 50)) == 1
     assert count_pairs(names, places, pair_selection("cross", "all", 0, None)) == 3
     assert selects_all(pair_selection("cross", "all", 0, None))
+
+
+@pytest.mark.parametrize(
+    ("job", "words", "requests"),
+    [
+        # 11 stations have a file; one batch, which is looked up, becomes a file of each of three tables
+        ("load_stations", [], "12 GET, 7 PUT, 41 LIST"),
+        # indexes of three days in two months, which are looked up and become a file each
+        ("index_archive", [], "5 GET, 6 PUT, 41 LIST"),
+        # three requests for each window that it counts, in one batch
+        ("cut_windows", ["--time", "2024-01-01T12:00:00", "--channels", "*.*.*.BHZ"], None),
+    ],
+)
+def test_requests_of_the_sample_are_known(job, words, requests, run_job, sample_archive, tmp_path, capsys):
+    assert run_job(job, "--archive", "sample", "--root", sample_archive, "--out", tmp_path / "out", "--plan", *words) == 0
+    told = capsys.readouterr().out
+    if requests:
+        assert f": {requests}, " in told
+        return
+    [windows] = [int(line.split()[1].rstrip(":")) for line in told.splitlines() if line.startswith("  windows ")]
+    assert f"about {3 * windows + 1 + 1:,} GET, 5 PUT, 41 LIST" in told  # the day's index, the look-up of the batch
+    assert all(f"  {label} " in told for label in ("core-hours", "compute", "to keep", "prices"))

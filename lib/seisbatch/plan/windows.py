@@ -32,10 +32,11 @@ MIN_BATCH, MAX_BATCH = 16, 1024
 LONGEST_NS = 31 * DAY_NS
 USUAL_RATE = 100.0
 """Where neither an index nor a listing tells a channel's rate."""
-WINDOW_GETS = 5
-"""Requests that find and fetch a window in a day's object: its last record, some guesses, the window's own records."""
-WINDOW_BYTES = 200_000
-"""Read beside the window itself: the last records, guesses, and some minutes around it."""
+WINDOW_GETS = 3
+"""Requests that find and fetch a window in a day's object: its last record, then the guess that is right. Of an evenly recorded
+day two, measured; more where what is recorded changes."""
+WINDOW_BYTES = 130_000
+"""Read beside the window itself, measured at 100 Hz: the last records, and some minutes around it."""
 
 CHANNEL = list(Channel._fields)
 

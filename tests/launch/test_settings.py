@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from seisbatch.launch.clients import client
 from seisbatch.launch.settings import LaunchSettings, read_settings
 from seisbatch.outcome import RunError
 
@@ -25,6 +26,13 @@ def test_the_environment_comes_before_the_file():
     settings = read_settings(FILE, given | {"SEISBATCH_PYTHON": "/usr/bin/python3"})  # this computer's own
     assert (settings.required_staging(), settings.region) == ("s3://mine/some/where", "us-west-2")
     assert (settings.architecture, settings.python) == ("aarch64", "3.11")
+
+
+def test_the_region_is_that_of_amazon_s_variables(monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    assert read_settings(FILE, {}).required_region() == "eu-central-1"
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    assert read_settings(FILE, {}).required_region() == client("s3").meta.region_name == "us-west-2"
 
 
 def test_without_a_place_for_packages_it_says_how_one_is_named():

@@ -15,6 +15,7 @@ from seisbatch.launch.secrecy import refuse_secrets
 from seisbatch.launch.serverless import Serverless
 from seisbatch.launch.service import ON_EMR, ON_SERVERLESS, Service
 from seisbatch.launch.settings import LaunchSettings
+from seisbatch.launch.spark_arguments import split_extra
 from seisbatch.launch.template import read_template
 from seisbatch.options import JOBS
 
@@ -52,7 +53,7 @@ def places(settings: LaunchSettings, name: str, job: str) -> dict[str, str]:
     bucket, _, prefix = staging.removeprefix("s3://").partition("/")
     return {
         "name": name,
-        "job": job,
+        "job": re.sub(r"[^\w.:/=+@-]+", "-", job),  # what a tag may be
         "logs": f"{staging}/logs",
         "bucket": bucket,
         "prefix": f"{prefix}/" if prefix else "",
@@ -88,4 +89,5 @@ def checked_options(job: str, words: Sequence[str], extra: Sequence[str]) -> Map
     """
     values: Mapping[str, Any] = dict(parse(job, JOBS[job], words)) if job in JOBS else {}
     refuse_secrets(values, words, extra)
+    split_extra(extra)
     return values

@@ -69,15 +69,22 @@ def job_driver(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]
     for name, value in parts.options:
         if name in _OF_A_CLUSTER:
             continue
-        if _PLAIN.fullmatch(value):
-            line += [name, value] if value else [name]
-        elif name in ("--conf", "-c"):
-            key, _, of_key = value.partition("=")
+        key, _, of_key = value.partition("=")
+        if name in ("--conf", "-c") and (key in apart or not _PLAIN.fullmatch(value)):
+            line = _without(line, key)  # which would hold, though it came first
             apart[key] = of_key
+        elif _PLAIN.fullmatch(value):
+            line += [name, value] if value else [name]
         else:
             raise RunError(f"{name} {value}: EMR Serverless takes no spaces and no such signs here")
     driver = {"entryPoint": parts.entry_point, "entryPointArguments": parts.entry_point_arguments}
     return {"sparkSubmit": driver | ({"sparkSubmitParameters": " ".join(line)} if line else {})}, apart
+
+
+def _without(line: list[str], key: str) -> list[str]:
+    """Words of spark-submit without those that set a property."""
+    sets = {at for at, word in enumerate(line) if at and line[at - 1] in ("--conf", "-c") and word.startswith(f"{key}=")}
+    return [word for at, word in enumerate(line) if not {at, at + 1} & sets]
 
 
 def start_request(template: Mapping[str, Any], application: str, arguments: Sequence[str]) -> Request:

@@ -80,6 +80,12 @@ def test_what_names_nothing_here_stays_as_it_is(job, words, tmp_path):
     [
         ("cross_correlate", ["--archive", "scedc"], "--out out/cross_correlate is on this computer"),
         ("cross_correlate", ["--out", "s3://mine/run"], "--archive sample is made on this computer"),
+        (
+            "cross_correlate",
+            ["--archive", "scedc", "--out", "s3a://mine/run"],
+            "s3a://mine/run is no place that a cluster reaches",
+        ),
+        ("cross_correlate", [*OUT, "--root", "file:///home/me"], "file:///home/me is no place that a cluster reaches"),
         ("cross_correlate", [*OUT, "--root", "."], r"--root \. is on this computer.*aws s3 cp --recursive"),
         ("cut_windows", [*OUT, "--arrivals", "no such.csv"], "--arrivals no such.csv: there is no such file"),
         ("cut_windows", [*OUT, "--events", "."], r"--events \. is a folder of this computer"),

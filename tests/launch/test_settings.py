@@ -45,6 +45,7 @@ def test_without_a_place_for_packages_it_says_how_one_is_named():
     [
         ("STAGING", "bucket/prefix", "write s3://bucket/prefix"),
         ("STAGING", "s3://", "write s3://bucket/prefix"),
+        ("STAGING", "s3://mine/my files,2024", "spark-submit takes others for its own"),
         ("REGION", "oregon", "pattern"),
         ("ARCHITECTURE", "arm64", "'x86_64' or 'aarch64'"),
         ("SERVERLESS_ROLE", "admin", "pattern"),

@@ -7,7 +7,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from seisbatch.launch.bundle import artefact
-from seisbatch.launch.upload import PART_BYTES, upload
+from seisbatch.launch.upload import PART_BYTES, place_of, upload
 from seisbatch.outcome import RunError
 
 from tests.conftest import S3_CREDENTIALS
@@ -129,3 +129,9 @@ def test_a_service_that_does_not_answer(package, monkeypatch):
         monkeypatch.setenv(name, value)
     with pytest.raises(RunError, match="S3 does not answer"):
         upload(client_of("http://127.0.0.1:9"), "s3://staging", [package])
+
+
+def test_a_name_keeps_nothing_that_spark_submit_would_take_for_its_own(tmp_path):
+    file = tmp_path / "my job #2,ä.py"
+    file.touch()
+    assert place_of("s3://b/c", artefact("job", file)).rpartition("/")[2] == "my-job-2-.py"

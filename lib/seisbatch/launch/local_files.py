@@ -26,7 +26,9 @@ NOT_ARCHIVES = frozenset({"waveforms", "recordings"})
 """Options that are given instead of an archive."""
 
 _NO_PLACE = frozenset({"auto", "none", "env", ""})
-_REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://")
+_REMOTE = re.compile(r"(s3|https?|mongodb(\+srv)?)://")
+_OUTPUT = re.compile(r"s3://")
+WRITTEN = frozenset({"out", "sync", "cache"})
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,13 @@ def sent_options(job: str, words: Sequence[str], build: Path) -> SentOptions:
 
 def _require_reachable(values: Mapping[str, Any]) -> None:
     for key in sorted(PLACES & values.keys()):
+        reached = _OUTPUT if key in WRITTEN else _REMOTE
         for place in str(values[key]).split(",") if key == "tables" else [str(values[key])]:
-            if place.strip() not in _NO_PLACE and not _REMOTE.match(place.strip()):
-                what = "writes to" if key in ("out", "sync", "cache") else "reads"
+            if place.strip() not in _NO_PLACE and not reached.match(place.strip()):
+                what = "writes to" if key in WRITTEN else "reads"
+                where = "is no place that a cluster reaches: it" if "://" in place else "is on this computer, and a cluster"
                 raise OptionError(
-                    f"{_flag(key)} {shown(place)} is on this computer, and a cluster {what} s3://bucket/prefix"
+                    f"{_flag(key)} {shown(place)} {where} {what} s3://bucket/prefix"
                     + ("" if what == "writes to" else ": upload it (aws s3 cp --recursive), and name it there")
                 )
     of_archive = all(values.get(key, "none") == "none" for key in NOT_ARCHIVES)

@@ -29,8 +29,8 @@ def _none(word: str) -> BeforeValidator:
 def _place(value: Any) -> Any:
     if not isinstance(value, str) or value == "none":
         return None
-    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/]+)*/?", value):
-        raise ValueError("write s3://bucket/prefix")
+    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.=+-]+)*/?", value):
+        raise ValueError("write s3://bucket/prefix, of letters, digits and _.=+- alone: spark-submit takes others for its own")
     return value.rstrip("/")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -34,8 +35,12 @@ _CODE_OF_STATUS = {403: "AccessDenied", 404: "NoSuchBucket"}
 
 
 def place_of(staging: str, artefact: Artefact) -> str:
-    """Where a file goes, ``s3://bucket/prefix/packages/SHA256/NAME``: the same bytes, the same place."""
-    return f"{staging.rstrip('/')}/packages/{artefact.sha256}/{artefact.path.name}"
+    """Where a file goes, ``s3://bucket/prefix/packages/SHA256/NAME``: the same bytes, the same place.
+
+    spark-submit takes lists of places and fragments to pieces: a name keeps nothing that it could take for a sign of its own.
+    """
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", artefact.path.name)
+    return f"{staging.rstrip('/')}/packages/{artefact.sha256}/{name}"
 
 
 def upload(client: Any, staging: str, artefacts: Sequence[Artefact]) -> dict[str, str]:

@@ -94,11 +94,11 @@ class Emr:
         if not answer.get("Step"):
             raise RunError(f"{what}: there is no such step")
         status = answer["Step"]["Status"]
-        name = status["State"]
+        name, ended = status["State"], (status.get("Timeline") or {}).get("EndDateTime")
         if name == "COMPLETED":
-            return RunState(name, is_final=True, is_ok=True, exit_code=0)
+            return RunState(name, is_final=True, is_ok=True, exit_code=0, ended=ended)
         if name not in ("PENDING", "CANCELLED"):
-            return RunState(name, is_final=name in _FINAL_STEP, is_ok=False, message=_reason(status))
+            return RunState(name, is_final=name in _FINAL_STEP, is_ok=False, message=_reason(status), ended=ended)
         of_cluster = self._describe(run.group)["Status"]
         if name == "CANCELLED":
             return RunState(name, is_final=True, is_ok=False, message=_reason(status) or _reason(of_cluster))

@@ -148,11 +148,13 @@ class Serverless:
         of_run = {"applicationId": run.group, "jobRunId": run.id}
         answer = Request(ON_SERVERLESS, "GetJobRun", of_run).send(self._client, f"the state of {run.id} on {run.group}")
         name, details = answer["jobRun"]["state"], answer["jobRun"].get("stateDetails") or ""
+        ended = answer["jobRun"].get("endedAt") or answer["jobRun"].get("updatedAt")
         if name == "SUCCESS":
-            return RunState(name, is_final=True, is_ok=True, exit_code=0)
+            return RunState(name, is_final=True, is_ok=True, exit_code=0, ended=ended)
         code = _EXIT_CODE.search(details)
         is_final = name in _FINAL
-        return RunState(name, is_final, False, reason_told(details) if is_final else "", int(code[1]) if code else None)
+        message = reason_told(details) if is_final else ""
+        return RunState(name, is_final, False, message, int(code[1]) if code else None, ended if is_final else None)
 
     def cancel(self, run: Run) -> None:
         of_run = {"applicationId": run.group, "jobRunId": run.id}

@@ -17,6 +17,7 @@ RUNNER = "command-runner.jar"
 ATTEMPTS = 2
 """How often YARN starts a driver, at most."""
 _SUBMITTED = re.compile(r"Submitted application (application_\d+_\d+)")
+_BEFORE_SPARK_4 = re.compile(r"emr-[1-7]\.")
 _FINAL_STEP = {"COMPLETED", "CANCELLED", "FAILED", "INTERRUPTED"}
 _ENDING_CLUSTER = {"TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS"}
 
@@ -166,6 +167,11 @@ class Emr:
             raise RunError(f"the cluster {name} is {why}: name another, or write --on emr for one that is made for the run")
         if not any(application["Name"] == "Spark" for application in cluster.get("Applications", [])):
             raise RunError(f"the cluster {name} has no Spark: name one that was made with the application Spark")
+        if _BEFORE_SPARK_4.match(cluster.get("ReleaseLabel") or ""):
+            raise RunError(
+                f"the cluster {name} is of release {cluster['ReleaseLabel']}, whose Spark is older than 4: name one of the "
+                "release in conf/emr/cluster.json, or write --on emr for one that is made for the run"
+            )
         return cluster
 
     def _describe(self, cluster: str) -> dict[str, Any]:

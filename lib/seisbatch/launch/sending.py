@@ -53,7 +53,7 @@ def places(settings: LaunchSettings, name: str, job: str) -> dict[str, str]:
     bucket, _, prefix = staging.removeprefix("s3://").partition("/")
     return {
         "name": name,
-        "job": re.sub(r"[^\w.:/=+@-]+", "-", job),  # what a tag may be
+        "job": re.sub(r"[^A-Za-z0-9_.:/=+@-]+", "-", job),  # what a tag may be
         "logs": f"{staging}/logs",
         "bucket": bucket,
         "prefix": f"{prefix}/" if prefix else "",

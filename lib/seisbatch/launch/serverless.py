@@ -126,7 +126,7 @@ class Serverless:
         if not self._template.get("executionRoleArn"):
             raise RunError(
                 "EMR Serverless needs a role to run as: make one that has conf/emr/policy.json and trusts "
-                "emr-serverless.amazonaws.com, and name its ARN in conf/emr/launch.toml"
+                "emr-serverless.amazonaws.com, and name its ARN as serverless_role in conf/emr/launch.toml"
             )
         if self._id:
             asked = Request(ON_SERVERLESS, "GetApplication", {"applicationId": self._id})

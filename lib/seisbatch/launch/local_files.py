@@ -7,7 +7,7 @@ are, is uploaded; folders and archives are the user's to upload. Either way a ru
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,10 +97,9 @@ def _named_file(key: str, value: Any) -> Path | None:
     name = value.removeprefix("@") if key == "pairs" else value
     if key != "pairs" and (name in _NO_PLACE or _REMOTE.match(name) or _is_word(key, name)):
         return None
-    path = Path(name).expanduser()
-    if path.is_file():
+    if path := _here(name, Path.is_file):
         return path
-    if path.is_dir():
+    if _here(name, Path.is_dir):
         raise OptionError(
             f"{_flag(key)} {value} is a folder of this computer: upload it (aws s3 cp --recursive), and name it there"
         )
@@ -117,10 +116,19 @@ def _is_word(key: str, value: str) -> bool:
 def _refuse_files(words: Sequence[str]) -> None:
     for word in words:
         name = word.partition("=")[2] if word.startswith("--") else word
-        if name and not _REMOTE.match(name) and Path(name.removeprefix("@")).expanduser().is_file():
+        if name and not _REMOTE.match(name) and _here(name.removeprefix("@"), Path.is_file):
             raise OptionError(
                 f"{shown(word)} is a file of this computer, which a cluster cannot read: upload it, and name it there"
             )
+
+
+def _here(name: str, is_wanted: Callable[[Path], bool]) -> Path | None:
+    """What a name stands for on this computer, if it is wanted; a name that can be none stands for nothing."""
+    try:
+        path = Path(name).expanduser()
+        return path if is_wanted(path) else None
+    except (OSError, RuntimeError, ValueError):  # too long, of no such user, with a null
+        return None
 
 
 def _flag(key: str) -> str:

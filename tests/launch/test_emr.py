@@ -92,6 +92,15 @@ def test_a_cluster_that_takes_steps_is_fine(client, cluster):
     Emr(client, template=template("cluster.json")).require()
 
 
+def test_ctrl_c_as_a_cluster_has_been_made_tells_which(client):
+    def interrupt(**_):
+        raise KeyboardInterrupt
+
+    client.meta.events.register("before-call.emr.ListSteps", interrupt)
+    with pytest.raises(RunError, match=r"the cluster (j-\w+) was made, .*terminate-clusters --cluster-ids \1`"):
+        Emr(client, template=template("cluster.json")).submit(NAME, ARGUMENTS)
+
+
 @pytest.mark.parametrize(
     ("other", "told"),
     [

@@ -180,8 +180,12 @@ class Emr:
         return found
 
     def _only_step(self, cluster: str) -> str:
-        with telling(f"the step of {cluster}, which was made"):
-            return str(self._client.list_steps(ClusterId=cluster)["Steps"][0]["Id"])
+        made = f"the cluster {cluster} was made, and runs the job"
+        try:
+            with telling(f"the step of {cluster}: {made}"):
+                return str(self._client.list_steps(ClusterId=cluster)["Steps"][0]["Id"])
+        except KeyboardInterrupt:
+            raise RunError(f"{made}: `aws emr terminate-clusters --cluster-ids {cluster}` ends both") from None
 
 
 def _reason(status: Mapping[str, Any]) -> str:

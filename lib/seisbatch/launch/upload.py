@@ -12,6 +12,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 
+from seisbatch.launch import failures
 from seisbatch.launch.bundle import Artefact
 from seisbatch.outcome import RunError
 
@@ -93,7 +94,7 @@ def _told(error: ClientError | BotoCoreError, staging: str) -> RunError:
             code = _CODE_OF_STATUS.get(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0), code)
         if code in ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"):
             return RunError(f"{staging}: the bucket is in another region: set a bucket of the run's region as staging")
-        return RunError(f"{staging}: {_REFUSED.get(code) or f'S3 refuses {error.operation_name} ({code})'}")
+        return RunError(f"{staging}: {_REFUSED[code]}") if code in _REFUSED else failures.told(error, staging)
     if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
         return RunError(
             f"{staging}: no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -102,4 +103,4 @@ def _told(error: ClientError | BotoCoreError, staging: str) -> RunError:
         return RunError(f"{staging}: the AWS credentials cannot be had: log in again")
     if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
         return RunError(f"{staging}: S3 does not answer: is there a network, and is the region right?")
-    return RunError(f"{staging}: {type(error).__name__}: {error}")
+    return failures.told(error, staging)

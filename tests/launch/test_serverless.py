@@ -64,6 +64,17 @@ def test_the_last_of_a_property_holds_in_the_line_or_apart(first, last):
     assert "--conf a.b=c" in driver["sparkSubmit"]["sparkSubmitParameters"]
 
 
+def test_an_application_of_other_processors_than_the_packages_is_told(client):
+    found = {"applicationId": "00f1", "arn": ARN, "releaseLabel": "emr-7.5.0", "type": "Spark", "state": "STARTED",
+             "createdAt": 0, "updatedAt": 0, "architecture": "X86_64"}  # fmt: skip
+    with Stubber(client) as stub:
+        for _ in range(2):
+            stub.add_response("get_application", {"application": found})
+        serverless(client, "00f1", architecture="X86_64").require()
+        with pytest.raises(RunError, match="00f1 is of X86_64, and packages would be of ARM64: set architecture"):
+            serverless(client, "00f1").require()
+
+
 def test_arguments_that_cannot_be_sent_are_told():
     with pytest.raises(RunError, match="name no job file"):
         split_arguments(["--conf", "a=b"])

@@ -78,7 +78,7 @@ def service_for(
         return Emr(client, where.id, of_cluster, functools.partial(lines_of, s3))
     if filled is None:
         return Serverless(client, where.id)
-    application = None if where.id else read_template(conf / "emr" / "application.json", filled)
+    application = read_template(conf / "emr" / "application.json", filled)
     return Serverless(client, where.id, application, read_template(conf / "emr" / "job-run.json", filled))
 
 

@@ -100,7 +100,7 @@ def start_request(template: Mapping[str, Any], application: str, arguments: Sequ
 
 
 class Serverless:
-    """EMR Serverless: the application of an id, or else that of ``application``, a filled in request CreateApplication.
+    """EMR Serverless: the application of an id, or else one like ``application``, a filled in request CreateApplication.
 
     ``run_template`` is a filled in request StartJobRun, whose application may be anything.
     """
@@ -130,9 +130,15 @@ class Serverless:
             )
         if self._id:
             asked = Request(ON_SERVERLESS, "GetApplication", {"applicationId": self._id})
-            state = asked.send(self._client, f"the application {self._id}")["application"]["state"]
-            if state == "TERMINATED":
-                raise RunError(f"the application {self._id} is {state}: name another, or write --on emr-serverless")
+            found = asked.send(self._client, f"the application {self._id}")["application"]
+            if found["state"] == "TERMINATED":
+                raise RunError(f"the application {self._id} is {found['state']}: name another, or write --on emr-serverless")
+            packed_for = self._application.get("architecture")
+            if packed_for and found.get("architecture", packed_for) != packed_for:
+                raise RunError(
+                    f"the application {self._id} is of {found['architecture']}, and packages would be of {packed_for}: set "
+                    "architecture in conf/emr/launch.toml, or name another"
+                )
 
     def submit(self, name: str, arguments: Sequence[str]) -> Run:
         self.require()

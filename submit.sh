@@ -3,6 +3,7 @@
 # `./submit.sh --help` tells how. Everything it makes stands in .venv and .build; bash 3.2, which macOS has, is enough.
 set -euo pipefail
 unset CDPATH PYTHONPATH PYTHONHOME # another project's modules must not come before the locked ones
+export PYTHONSAFEPATH=1            # nor those of the folder that this is called from
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 venv=$here/.venv
@@ -143,6 +144,7 @@ run_job() {
   set_up run
   set_environment
   if [ $asks_help = yes ]; then
+    unset PYTHONSAFEPATH
     exec "$python" "$job" "${options[@]}"
   fi
   set_up_java
@@ -171,6 +173,7 @@ run_job() {
       ours+=(--py-files "$package")
       ;;
   esac
+  unset PYTHONSAFEPATH # a job file finds its neighbours
   # "${a[@]+"${a[@]}"}": bash before 4.4 takes an empty array for an unset one
   exec "$SPARK_HOME/bin/spark-submit" "${ours[@]}" "${spark_arguments[@]+"${spark_arguments[@]}"}" \
     "$job" "${options[@]+"${options[@]}"}"
@@ -231,6 +234,7 @@ run_tests() {
   set_up_java
   set_environment
   export SPARK_LOCAL_IP=127.0.0.1
+  unset PYTHONSAFEPATH
   cd "$here"
   [ $# -eq 0 ] || exec "$python" -m pytest "$@"
   local failed=0
@@ -248,6 +252,7 @@ run_benchmarks() {
   set_up_java
   set_environment
   export SPARK_LOCAL_IP=127.0.0.1
+  unset PYTHONSAFEPATH
   exec "$python" "$here/tests/benchmarks/run.py" "$@"
 }
 

@@ -146,6 +146,13 @@ def test_runs_that_were_never_sent_are_told(project, no_java):
     assert submit(project, "status", "--help", env=no_java).stdout.startswith("usage: ./submit.sh")
 
 
+def test_modules_of_the_folder_that_it_is_called_from_are_left_alone(project, no_java, tmp_path):
+    (tmp_path / "tomllib.py").write_text("raise SystemExit('the wrong module')\n")
+    asked = submit(project, "status", env=no_java, cwd=tmp_path)
+    assert asked.returncode == 1
+    assert "no run has been sent" in asked.stderr
+
+
 def test_a_dry_run_is_for_amazon_emr(project, no_java):
     result = submit(project, "--dry-run", "cross_correlate", env=no_java)
     assert result.returncode == 2

@@ -9,6 +9,7 @@ import urllib.request
 
 import boto3
 import pytest
+from botocore.exceptions import UnauthorizedSSOTokenError
 from seisbatch.archives import ARCHIVES
 from seisbatch.launch import checks_here as here
 from seisbatch.launch import checks_there as there
@@ -117,6 +118,29 @@ def test_a_region_is_needed_on_emr_alone(aws, monkeypatch):
     assert (there.region(needed=True).level, there.region(needed=False).level) == (Level.WARNING, Level.OK)
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert (there.region(needed=True).level, there.region(needed=False).level) == (Level.PROBLEM, Level.OK)
+
+
+def test_region_and_profile_are_those_that_a_run_would_take(aws, capsys, monkeypatch, tmp_path):
+    (tmp_path / "config").write_text("[profile mine]\naws_access_key_id = AKIAMINE\naws_secret_access_key = canary\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    for name, value in {"PROFILE": "mine", "REGION": "us-west-2", "STAGING": "s3://results/x"}.items():
+        monkeypatch.setenv(f"SEISBATCH_{name}", value)
+    _, lines = found(capsys, "--on", "emr-serverless", "--out", "out/run1")
+    assert (lines["credentials"][0], lines["region"]) == ("ok", ("ok", "us-west-2"))
+    assert lines["staging"] == ("ok", "s3://results/x: listed; an object written, read and deleted")
+    assert lines["role"][0] == "problem"
+    assert lines["output"] == ("problem", "out/run1: write s3://bucket/prefix")
+    monkeypatch.delenv("SEISBATCH_REGION")
+    monkeypatch.setenv("AWS_REGION", "us-west-2")  # which boto3 by itself does not read
+    assert there.region(needed=True).told == "us-west-2"
+
+
+def test_credentials_that_ran_out_or_are_half_there_are_told_as_such(monkeypatch, aws):
+    assert there.why(UnauthorizedSSOTokenError(), "")[1] == there.LOG_IN
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert "AWS_SECRET_ACCESS_KEY both" in there.credentials(needed=True).to_do
 
 
 @pytest.mark.parametrize(

@@ -92,12 +92,28 @@ def test_a_cluster_that_takes_steps_is_fine(client, cluster):
     Emr(client, template=template("cluster.json")).require()
 
 
-def test_a_cluster_without_spark_is_told(client):
-    wanted = template("cluster.json") | {"Applications": [{"Name": "Hive"}]}
+def test_ctrl_c_as_a_cluster_has_been_made_tells_which(client):
+    def interrupt(**_):
+        raise KeyboardInterrupt
+
+    client.meta.events.register("before-call.emr.ListSteps", interrupt)
+    with pytest.raises(RunError, match=r"the cluster (j-\w+) was made, .*terminate-clusters --cluster-ids \1`"):
+        Emr(client, template=template("cluster.json")).submit(NAME, ARGUMENTS)
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"Applications": [{"Name": "Hive"}]}, "has no Spark"),
+        ({"ReleaseLabel": "emr-7.5.0"}, r"of release emr-7\.5\.0, whose Spark is older than 4"),
+    ],
+)
+def test_a_cluster_that_could_not_run_a_job_is_told(client, other, told):
+    wanted = template("cluster.json") | other
     wanted["Instances"]["KeepJobFlowAliveWhenNoSteps"] = True
-    hive = client.run_job_flow(**wanted)["JobFlowId"]
-    with pytest.raises(RunError, match="has no Spark"):
-        Emr(client, hive).submit(NAME, ARGUMENTS)
+    made = client.run_job_flow(**wanted)["JobFlowId"]
+    with pytest.raises(RunError, match=told):
+        Emr(client, made).submit(NAME, ARGUMENTS)
 
 
 def test_states_of_a_step(own):

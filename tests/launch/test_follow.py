@@ -1,5 +1,6 @@
 """Following runs that moto keeps: states change, and logs appear, while the follower believes that it sleeps."""
 
+import datetime as dt
 import functools
 import gzip
 import io
@@ -8,6 +9,7 @@ import re
 import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from moto.s3.models import s3_backends
 from seisbatch.launch.emr import Emr
 from seisbatch.launch.failures import told
 from seisbatch.launch.follow import Follower, Screen
@@ -16,7 +18,7 @@ from seisbatch.launch.runs import Record
 from seisbatch.launch.serverless import Serverless
 from seisbatch.outcome import RunError
 
-from tests.launch.conftest import ARGUMENTS, PLACES, application, cluster_of, job_run_of, put_log, step_of, template
+from tests.launch.conftest import ACCOUNT, ARGUMENTS, PLACES, application, cluster_of, job_run_of, put_log, step_of, template
 
 NAME, START = PLACES["name"], 1_767_268_800.0  # 2026-01-01T12:00:00Z
 
@@ -207,6 +209,27 @@ def test_no_log_is_waited_for_where_nothing_ran(on_cluster):
     one = on_cluster()
     step_of(one.run).state, cluster_of(one.run).state = "PENDING", "TERMINATED_WITH_ERRORS"
     assert one.follow() == 1
+    assert one.time.slept == []
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_log_from_before_the_end_is_not_the_last_one(on_cluster, streams):
+    """Amazon writes logs anew every few minutes: as a run ends, the one that is there lacks its last words."""
+    one = on_cluster(streams=streams)
+    one.log("stderr", "unit 1 of 2\n")()
+    bucket = s3_backends[ACCOUNT]["aws"].buckets["staging"]
+    key = bucket.keys[one.uri("driver stderr").removeprefix("s3://staging/")]
+    key.last_modified = dt.datetime(2026, 1, 1, 12, 5)  # UTC
+    one.time.at(600, one.becomes("COMPLETED")).at(800, one.log("stderr", "unit 1 of 2\nall is done\n"))
+    assert one.follow() == 0
+    assert one.shown == "unit 1 of 2\nall is done\n"
+    assert one.time.now - START < 850
+
+
+def test_logs_of_a_run_that_ended_long_ago_are_not_waited_for(on_serverless):
+    one = on_serverless(streams=True)
+    job_run_of(one.run).state, job_run_of(one.run).updated_at = "SUCCESS", dt.datetime(2025, 12, 31, tzinfo=dt.UTC).timestamp()
+    assert one.follow() == 0
     assert one.time.slept == []
 
 

@@ -80,8 +80,15 @@ def test_what_names_nothing_here_stays_as_it_is(job, words, tmp_path):
     [
         ("cross_correlate", ["--archive", "scedc"], "--out out/cross_correlate is on this computer"),
         ("cross_correlate", ["--out", "s3://mine/run"], "--archive sample is made on this computer"),
+        (
+            "cross_correlate",
+            ["--archive", "scedc", "--out", "s3a://mine/run"],
+            "s3a://mine/run is no place that a cluster reaches",
+        ),
+        ("cross_correlate", [*OUT, "--root", "file:///home/me"], "file:///home/me is no place that a cluster reaches"),
         ("cross_correlate", [*OUT, "--root", "."], r"--root \. is on this computer.*aws s3 cp --recursive"),
         ("cut_windows", [*OUT, "--arrivals", "no such.csv"], "--arrivals no such.csv: there is no such file"),
+        ("cut_windows", [*OUT, "--events", "~nobody-of-this-name/picks.xml"], "there is no such file"),
         ("cut_windows", [*OUT, "--events", "."], r"--events \. is a folder of this computer"),
         ("load_mongo", ["--out", "s3://mine/run", "--tables", "s3://mine/a,out/b"], "--tables out/b is on this computer"),
         ("stack_ccfs", ["--out", "s3://mine/run"], "--ccfs out/cross_correlate is on this computer"),
@@ -96,6 +103,7 @@ def test_what_a_cluster_cannot_reach_is_refused(job, words, told, tmp_path):
 
 def test_options_of_a_users_own_job_stay_and_files_among_them_are_refused(tmp_path):
     words = ["--out", "s3://mine", "first", "--depth=-3"]
+    words += [f"--ids={','.join(map(str, range(200)))}", "--note=~nobody-of-this-name"]  # which name no file
     assert sent_options("my_job", words, tmp_path).words == words
     file = tmp_path / "input.txt"
     file.touch()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import re
 
 import pytest
 from seisbatch.launch.runs import Record, find, new_name, records, save, shown_command
@@ -49,9 +50,11 @@ def test_what_is_not_found_is_told(folder, tmp_path):
         find(folder, "s-9")
     with pytest.raises(RunError, match="no run has been sent to a cluster from here"):
         find(tmp_path / "none", None)
-    (folder / "x.json").write_text("{}")
-    with pytest.raises(RunError, match=r"x.json is no record of a run"):
-        find(folder, None)
+    whole = next(folder.glob("*.json")).read_text()
+    for broken in ("{}", "[1]", whole[:40], re.sub(r'"started": "[^"]*"', '"started": null', whole)):
+        (folder / "x.json").write_text(broken)
+        with pytest.raises(RunError, match=r"x.json is no record of a run"):
+            find(folder, None)
 
 
 def test_no_secret_is_kept_or_shown(folder):

@@ -105,6 +105,7 @@ URI = "mongodb://me:canary@host:27017/db"
         ("load_mongo", ["--mongo-uri", "file:/home/me/uri"], []),
         ("my_job", ["--database", URI], []),
         ("my_job", [], ["--conf", "spark.hadoop.fs.s3a.secret.key=canary"]),
+        ("my_job", [], ["--conf", f"spark.yarn.appMasterEnv.SEISBATCH_MONGO_URI={URI}"]),
         ("my_job", [], ["--conf=spark.executorEnv.AWS_SESSION_TOKEN=canary"]),
     ],
 )
@@ -119,6 +120,12 @@ def test_what_is_no_secret_is_sent():
     provider = "spark.hadoop.fs.s3a.aws.credentials.provider=software.amazon.awssdk.X"
     checked_options("my_job", ["--index", "mongodb://host/db"], ["--conf", provider, "--conf", "spark.executor.cores=4"])
     assert redacted(["--conf", provider]) == ["--conf", provider]
+
+
+@pytest.mark.parametrize("extra", [["spark.executor.cores=4"], ["--conf"], ["--conf", "--plan"], ["--conf", "a=b", "--jars"]])
+def test_what_spark_submit_would_take_for_the_job_file_is_refused(extra):
+    with pytest.raises(OptionError, match="what is this for|KEY=VALUE|a value is missing"):
+        checked_options("my_job", [], extra)
 
 
 # --- commands

@@ -53,6 +53,28 @@ def test_spark_submit_s_arguments_are_taken_to_the_places_that_a_job_run_has():
     assert defaults == {"classification": "spark-defaults", "properties": apart}
 
 
+@pytest.mark.parametrize(("first", "last"), [("-Da=b", "-Da=b -Dc=d"), ("-Da=b -Dc=d", "-Da=b"), ("-Da=b", "-Dc=d")])
+def test_the_last_of_a_property_holds_in_the_line_or_apart(first, last):
+    """spark-submit's own options hold over spark-defaults, whatever order they were given in."""
+    key = "spark.driver.extraJavaOptions"
+    driver, apart = job_driver(["--conf", f"{key}={first}", "--conf", "a.b=c", "--conf", f"{key}={last}", "job.py"])
+    words = driver["sparkSubmit"]["sparkSubmitParameters"].split()
+    told = [word.partition("=")[2] for word in words if word.startswith(f"{key}=")]
+    assert (told[-1] if told else apart[key]) == last
+    assert "--conf a.b=c" in driver["sparkSubmit"]["sparkSubmitParameters"]
+
+
+def test_an_application_of_other_processors_than_the_packages_is_told(client):
+    found = {"applicationId": "00f1", "arn": ARN, "releaseLabel": "emr-7.5.0", "type": "Spark", "state": "STARTED",
+             "createdAt": 0, "updatedAt": 0, "architecture": "X86_64"}  # fmt: skip
+    with Stubber(client) as stub:
+        for _ in range(2):
+            stub.add_response("get_application", {"application": found})
+        serverless(client, "00f1", architecture="X86_64").require()
+        with pytest.raises(RunError, match="00f1 is of X86_64, and packages would be of ARM64: set architecture"):
+            serverless(client, "00f1").require()
+
+
 def test_arguments_that_cannot_be_sent_are_told():
     with pytest.raises(RunError, match="name no job file"):
         split_arguments(["--conf", "a=b"])

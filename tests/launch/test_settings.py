@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from seisbatch.launch.clients import client
 from seisbatch.launch.settings import LaunchSettings, read_settings
 from seisbatch.outcome import RunError
 
@@ -27,6 +28,13 @@ def test_the_environment_comes_before_the_file():
     assert (settings.architecture, settings.python) == ("aarch64", "3.11")
 
 
+def test_the_region_is_that_of_amazon_s_variables(monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    assert read_settings(FILE, {}).required_region() == "eu-central-1"
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    assert read_settings(FILE, {}).required_region() == client("s3").meta.region_name == "us-west-2"
+
+
 def test_without_a_place_for_packages_it_says_how_one_is_named():
     with pytest.raises(RunError, match="SEISBATCH_STAGING=s3://bucket/prefix"):
         read_settings(FILE, {}).required_staging()
@@ -37,6 +45,7 @@ def test_without_a_place_for_packages_it_says_how_one_is_named():
     [
         ("STAGING", "bucket/prefix", "write s3://bucket/prefix"),
         ("STAGING", "s3://", "write s3://bucket/prefix"),
+        ("STAGING", "s3://mine/my files,2024", "spark-submit takes others for its own"),
         ("REGION", "oregon", "pattern"),
         ("ARCHITECTURE", "arm64", "'x86_64' or 'aarch64'"),
         ("SERVERLESS_ROLE", "admin", "pattern"),

@@ -103,6 +103,20 @@ def test_files_and_libraries_find_their_places():
     assert words[words.index("--jars") + 1] == f"{STAGING}/7/a.jar"
 
 
+def test_files_of_the_users_go_along_with_the_launchers():
+    """spark-submit takes the last of each list alone."""
+    extra = ["--archives", "s3://mine/model.zip#model", "--py-files=s3://mine/a.zip", "--jars", "s3://mine/a.jar", "-v"]
+    words = arguments("--plan", extra=extra)
+    assert words.count("--archives") == words.count("--py-files") == 1
+    assert words[words.index("--archives") + 1].split(",")[::2] == [
+        f"{URIS['environment']}#environment",
+        "s3://mine/model.zip#model",
+    ]
+    assert words[words.index("--py-files") + 1] == f"{URIS['package']},s3://mine/a.zip"
+    assert words[words.index("--jars") + 1] == "s3://mine/a.jar"
+    assert words[-3:] == ["-v", URIS["job"], "--plan"]
+
+
 @pytest.mark.parametrize(
     ("extra", "told"),
     [

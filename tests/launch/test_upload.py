@@ -6,8 +6,9 @@ import urllib.request
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from seisbatch.launch.bundle import artefact
-from seisbatch.launch.upload import PART_BYTES, upload
+from seisbatch.launch.upload import PART_BYTES, place_of, upload
 from seisbatch.outcome import RunError
 
 from tests.conftest import S3_CREDENTIALS
@@ -129,3 +130,20 @@ def test_a_service_that_does_not_answer(package, monkeypatch):
         monkeypatch.setenv(name, value)
     with pytest.raises(RunError, match="S3 does not answer"):
         upload(client_of("http://127.0.0.1:9"), "s3://staging", [package])
+
+
+def test_a_name_keeps_nothing_that_spark_submit_would_take_for_its_own(tmp_path):
+    file = tmp_path / "my job #2,ä.py"
+    file.touch()
+    assert place_of("s3://b/c", artefact("job", file)).rpartition("/")[2] == "my-job-2-.py"
+
+
+def test_patience_that_s3_asks_for_is_told_as_such(s3, tmp_path):
+    def slow(**_):
+        raise ClientError({"Error": {"Code": "SlowDown", "Message": "Reduce your request rate."}}, "ListObjectsV2")
+
+    file = tmp_path / "job.py"
+    file.touch()
+    s3.meta.events.register("before-call.s3.ListObjectsV2", slow)
+    with pytest.raises(RunError, match=r"^s3://staging/x: AWS asked for patience .*try again in a minute"):
+        upload(s3, "s3://staging/x", [artefact("job", file)])

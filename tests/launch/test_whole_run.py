@@ -63,6 +63,14 @@ def test_a_dry_run_prints_the_requests_and_sends_nothing(aws, launch_settings, c
     assert not boto3.client("emr").list_clusters()["Clusters"]
 
 
+def test_without_a_region_nothing_is_packed(aws, launch_settings, monkeypatch, capsys):
+    for name in ("SEISBATCH_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(environment, "fetch_wheels", lambda *_: pytest.fail("packed"))
+    assert launcher.main(["run", "--on", "emr", "--dry-run", *JOB]) == 1
+    assert "or AWS_REGION, such as us-west-2" in capsys.readouterr().err
+
+
 def test_a_run_is_built_uploaded_once_followed_and_found_again(aws, launch_settings, monkeypatch, capsys):
     runs = []
     submitted = Follower.follow

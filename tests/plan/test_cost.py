@@ -40,7 +40,7 @@ def test_dollars_follow_from_counts_rates_and_prices():
     lines = dict(cost.lines(of, PRICES))
     assert lines["core-hours"].startswith("about 1.1, by rates of ")
     assert lines["requests"] == "about 1,000,000 GET, 100,000 PUT: $0.90"
-    assert lines["compute"] == "about $0.06 on demand, $0.03 on spot, $0.07 serverless"
+    assert lines["compute"] == "about $0.06 on demand, $0.03 on spot, $0.07 serverless, of Graviton"
     assert lines["to keep"] == "about $46.00 a month"
 
 

@@ -85,6 +85,7 @@ def run(words: Sequence[str]) -> int:
     settings = read_settings()
     name = new_name(job, dt.datetime.now(dt.UTC))
     filled = places(settings, name, job)
+    settings.required_region()  # before minutes of packing
     if command.is_dry:
         bundle = bundled(file, command, settings)
         print(dry_run(service_for(command.where, None, filled).requests(name, bundle.arguments), bundle.uploads))

@@ -11,11 +11,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import boto3
-from botocore import UNSIGNED
+from botocore import UNSIGNED, exceptions
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from seisbatch.archives import ARCHIVES
+from seisbatch.launch.clients import region_here
 from seisbatch.launch.finding import Finding, ok, problem, warning
 from seisbatch.mongo.connect import MongoSettings, connected
 from seisbatch.mongo.kept_uri import MONGO_URI
@@ -46,32 +47,48 @@ TO_DO = {
 }
 
 
-def client(service: str, region: str | None = None, *, anonymous: bool = False, session: Any = None) -> Any:
+LOGGED_OUT = (exceptions.SSOError, exceptions.TokenRetrievalError, exceptions.CredentialRetrievalError)
+HALF_SET = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY both, or neither"
+
+
+def client(
+    service: str, region: str | None = None, profile: str | None = None, *, anonymous: bool = False, session: Any = None
+) -> Any:
     """A client that does not wait long; its region, where none is told, is one that there is."""
-    session = session or boto3.session.Session()
+    session = session or boto3.session.Session(profile_name=profile)
     config = Config(
         connect_timeout=SECONDS,
         read_timeout=SECONDS,
         retries={"mode": "standard", "total_max_attempts": 2},
         signature_version=UNSIGNED if anonymous else None,
     )
-    return session.client(service, region_name=region or session.region_name or ARCHIVES_REGION, config=config)
+    return session.client(service, region_name=region or region_here(profile) or ARCHIVES_REGION, config=config)
 
 
 def why(error: ClientError | BotoCoreError, action: str) -> tuple[str, str]:
     """What an error of AWS says, without the service's own words, which may repeat a signature; and what to do."""
-    if isinstance(error, NoCredentialsError):
+    if isinstance(error, exceptions.NoCredentialsError):
         return "no credentials", NEW_KEYS
+    if isinstance(error, LOGGED_OUT):
+        return type(error).__name__, LOG_IN
+    if isinstance(error, exceptions.PartialCredentialsError):
+        return "half of the credentials", HALF_SET
+    if isinstance(error, exceptions.ProfileNotFound):
+        return type(error).__name__, "correct AWS_PROFILE, ~/.aws/config or conf/emr/launch.toml"
+    if isinstance(error, exceptions.ParamValidationError):
+        return type(error).__name__, "there can be no bucket of that name: write s3://bucket/prefix"
     if not isinstance(error, ClientError):
         return type(error).__name__, NO_NETWORK
     code = str(error.response.get("Error", {}).get("Code", "unknown error"))
     return code, TO_DO.get(code, f"allow {action} in the policy of the user or role that these credentials are of")
 
 
-def credentials(*, needed: bool) -> Finding:
-    """Who one is for AWS: by the usual chain, asked of the service itself."""
+def credentials(*, needed: bool, profile: str | None = None, region: str | None = None) -> Finding:
+    """Who one is for AWS: by the usual chain, or a profile, asked of the service itself."""
     try:
-        found = boto3.session.Session().get_credentials()
+        found = boto3.session.Session(profile_name=profile).get_credentials()
+    except exceptions.PartialCredentialsError as error:
+        return problem("credentials", f"{type(error).__name__}: {error}", HALF_SET)
     except BotoCoreError as error:
         return problem("credentials", f"{type(error).__name__}: {error}", "correct AWS_PROFILE, or ~/.aws/config")
     if found is None:
@@ -79,17 +96,17 @@ def credentials(*, needed: bool) -> Finding:
             return problem("credentials", "none", NEW_KEYS)
         return ok("credentials", "none: public archives can be read, and results written to this computer")
     try:
-        who = client("sts").get_caller_identity()
+        who = client("sts", region, profile).get_caller_identity()
     except (ClientError, BotoCoreError) as error:
         told, to_do = why(error, "sts:GetCallerIdentity")
         return (problem if needed else warning)("credentials", f"{told}, from {found.method}", to_do)
     return ok("credentials", f"{who['Arn']}, from {found.method}")
 
 
-def region(*, needed: bool) -> Finding:
-    """The region that is asked where none is named."""
+def region(*, needed: bool, profile: str | None = None, named: str | None = None) -> Finding:
+    """The region that is asked: the one that is named, or else that of the environment or the profile."""
     try:
-        found = boto3.session.Session().region_name
+        found = named or region_here(profile)
     except BotoCoreError as error:
         return problem("region", f"{type(error).__name__}: {error}", "correct AWS_PROFILE, or ~/.aws/config")
     if found is None and not needed:
@@ -105,7 +122,7 @@ def region(*, needed: bool) -> Finding:
     return ok("region", found)
 
 
-def bucket(what: str, place: str) -> Iterator[Finding]:
+def bucket(what: str, place: str, profile: str | None = None, region: str | None = None) -> Iterator[Finding]:
     """Whether a bucket can be listed, written to and deleted from; its region and its clock."""
     name, _, prefix = place.removeprefix("s3://").partition("/")
     prefix = f"{prefix.rstrip('/')}/" if prefix else ""
@@ -113,7 +130,7 @@ def bucket(what: str, place: str) -> Iterator[Finding]:
         yield problem(what, place, "write s3://bucket/prefix")
         return
     try:
-        s3 = client("s3")
+        s3 = client("s3", region, profile)
         head = s3.head_bucket(Bucket=name)
     except (ClientError, BotoCoreError) as error:
         told, to_do = why(error, f"s3:ListBucket of {name}")

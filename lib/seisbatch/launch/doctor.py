@@ -11,11 +11,11 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 
-from seisbatch.config import CONF, EXIT_USAGE, OptionError
+from seisbatch.config import EXIT_USAGE, OptionError
 from seisbatch.launch import checks_here as here
 from seisbatch.launch import checks_there as there
 from seisbatch.launch.finding import Finding, Level, problem
-from seisbatch.launch.settings import read_settings
+from seisbatch.launch.settings import LaunchSettings, read_settings
 from seisbatch.outcome import RunError, plural
 
 USAGE = """usage: ./submit.sh doctor [--on WHERE] [--out s3://BUCKET/PREFIX]
@@ -29,12 +29,14 @@ EXIT_PROBLEM = 1
 def findings(where: str, out: str | None, environment: dict[str, str]) -> Iterator[Finding]:
     """Every check, one after another, the quick ones first."""
     on_emr = where.startswith("emr")
-    staging = None
-    if on_emr and (CONF / "emr" / "launch.toml").is_file():
+    staging = profile = region = None
+    if on_emr:
         try:
-            staging = read_settings().required_staging()
+            settings = read_settings()
+            profile, region, staging = settings.profile, settings.region, settings.staging
+            yield from _lacking(settings, where)
         except RunError as error:
-            yield problem("staging", str(error), "packages and logs of runs on Amazon EMR go there")
+            yield problem("settings", str(error), "runs on Amazon EMR start from there")
     yield here.java(environment, is_local=not on_emr)
     yield here.python()
     yield here.packages()
@@ -44,14 +46,25 @@ def findings(where: str, out: str | None, environment: dict[str, str]) -> Iterat
     yield here.space()
     yield here.build()
     needs_aws = on_emr or (out or "").startswith("s3://")
-    yield there.credentials(needed=needs_aws)
-    yield there.region(needed=on_emr)
+    yield there.credentials(needed=needs_aws, profile=profile, region=region)
+    yield there.region(needed=on_emr, profile=profile, named=region)
     for what, place in (("output", out), ("staging", staging)):
-        if place and (what == "staging" or "://" in place):
-            yield from there.bucket(what, place)
+        if place and (on_emr or "://" in place):
+            yield from there.bucket(what, place, profile, region)
     yield from there.archives()
     if found := there.mongodb(environment):
         yield found
+
+
+def _lacking(settings: LaunchSettings, where: str) -> Iterator[Finding]:
+    """What a run on Amazon EMR would end for at once."""
+    if settings.staging is None:
+        to_do = "set staging in conf/emr/launch.toml, or SEISBATCH_STAGING=s3://bucket/prefix"
+        yield problem("staging", "no place for packages and logs", to_do)
+    if where.startswith("emr-serverless") and settings.serverless_role is None:
+        yield problem("role", "none that job runs of EMR Serverless have", "set serverless_role in conf/emr/launch.toml")
+    if settings.wheels and not settings.wheels.is_dir():
+        yield problem("wheels", f"{settings.wheels} is no folder", "correct wheels in conf/emr/launch.toml")
 
 
 def _cores(where: str) -> int:

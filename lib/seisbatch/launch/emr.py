@@ -17,6 +17,7 @@ RUNNER = "command-runner.jar"
 ATTEMPTS = 2
 """How often YARN starts a driver, at most."""
 _SUBMITTED = re.compile(r"Submitted application (application_\d+_\d+)")
+_BEFORE_SPARK_4 = re.compile(r"emr-[1-7]\.")
 _FINAL_STEP = {"COMPLETED", "CANCELLED", "FAILED", "INTERRUPTED"}
 _ENDING_CLUSTER = {"TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS"}
 
@@ -94,11 +95,11 @@ class Emr:
         if not answer.get("Step"):
             raise RunError(f"{what}: there is no such step")
         status = answer["Step"]["Status"]
-        name = status["State"]
+        name, ended = status["State"], (status.get("Timeline") or {}).get("EndDateTime")
         if name == "COMPLETED":
-            return RunState(name, is_final=True, is_ok=True, exit_code=0)
+            return RunState(name, is_final=True, is_ok=True, exit_code=0, ended=ended)
         if name not in ("PENDING", "CANCELLED"):
-            return RunState(name, is_final=name in _FINAL_STEP, is_ok=False, message=_reason(status))
+            return RunState(name, is_final=name in _FINAL_STEP, is_ok=False, message=_reason(status), ended=ended)
         of_cluster = self._describe(run.group)["Status"]
         if name == "CANCELLED":
             return RunState(name, is_final=True, is_ok=False, message=_reason(status) or _reason(of_cluster))
@@ -166,6 +167,11 @@ class Emr:
             raise RunError(f"the cluster {name} is {why}: name another, or write --on emr for one that is made for the run")
         if not any(application["Name"] == "Spark" for application in cluster.get("Applications", [])):
             raise RunError(f"the cluster {name} has no Spark: name one that was made with the application Spark")
+        if _BEFORE_SPARK_4.match(cluster.get("ReleaseLabel") or ""):
+            raise RunError(
+                f"the cluster {name} is of release {cluster['ReleaseLabel']}, whose Spark is older than 4: name one of the "
+                "release in conf/emr/cluster.json, or write --on emr for one that is made for the run"
+            )
         return cluster
 
     def _describe(self, cluster: str) -> dict[str, Any]:
@@ -174,8 +180,12 @@ class Emr:
         return found
 
     def _only_step(self, cluster: str) -> str:
-        with telling(f"the step of {cluster}, which was made"):
-            return str(self._client.list_steps(ClusterId=cluster)["Steps"][0]["Id"])
+        made = f"the cluster {cluster} was made, and runs the job"
+        try:
+            with telling(f"the step of {cluster}: {made}"):
+                return str(self._client.list_steps(ClusterId=cluster)["Steps"][0]["Id"])
+        except KeyboardInterrupt:
+            raise RunError(f"{made}: `aws emr terminate-clusters --cluster-ids {cluster}` ends both") from None
 
 
 def _reason(status: Mapping[str, Any]) -> str:

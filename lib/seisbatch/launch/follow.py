@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, TextIO
 
 from seisbatch.launch.failures import Unreachable
-from seisbatch.launch.logs import TAIL_LINES, exit_code_of, lines_of, tail
+from seisbatch.launch.logs import TAIL_LINES, exit_code_of, lines_of, tail, written_at
 from seisbatch.launch.runs import Record
 from seisbatch.launch.service import Log, RunState, Service
 from seisbatch.outcome import RunError
@@ -27,6 +27,8 @@ PATIENCE = 10
 """Looks in a row that may stay without an answer, each of several tries: a network that is away for some minutes."""
 LOG_SECONDS, LOG_PAUSE = 420.0, 15.0
 """How long the driver's log is waited for after the end: Amazon writes logs every five minutes."""
+BEFORE_THE_END = 60.0
+"""Seconds before a run's end within which a log counts as its last one: the driver ends a little before the run does."""
 NEVER_RAN = ("CANCELLED", "PENDING")
 """States, by how they begin, in which a run may have ended without a driver that wrote a log: none is waited for."""
 EXIT_LEFT = 130
@@ -177,33 +179,28 @@ class Follower:
         if state.message:
             self._screen.say(state.message)
         try:
+            wait = 0.0 if state.name.startswith(NEVER_RAN) else LOG_SECONDS
+            ended = min(self._clock(), state.ended.timestamp() if state.ended else self._clock())
             if self._streams:
+                self._wait_for_logs(ended, wait, self._show_new_lines)
                 self._show_new_lines()
             else:
-                self.show_logs(wait=0.0 if state.name.startswith(NEVER_RAN) else LOG_SECONDS)
+                self.show_logs(ended, wait)
             self._screen.say(self.link())
         except RunError as error:  # the run has ended as it has, whoever may read its logs
             self._screen.say(str(error))
 
-    def show_logs(self, wait: float = 0.0, lines: int = TAIL_LINES) -> bool:
+    def show_logs(self, ended: float = 0.0, wait: float = 0.0, lines: int = TAIL_LINES) -> bool:
         """The last lines of the driver's logs, or else of the step's; whether there were any.
 
-        The driver's are waited for ``wait`` seconds.
+        Those of a run that has ended are waited for, up to ``wait`` seconds after its end.
         """
         where = self._record.run.logs
         if not where:
             self._screen.say("the cluster keeps no logs on S3 (its LogUri is not set)")
             return False
-        until = self._clock() + wait
-        found: dict[Log, list[str]] = {}
-        try:
-            while not (found := self._tails(lines, drivers=True)) and self._clock() < until:
-                line = f"waiting for the driver's log, which Amazon writes some minutes after the end, under {where}"
-                self._screen.progress(line, is_new=self._shown != line)
-                self._shown = line
-                self._sleep(LOG_PAUSE)
-        except KeyboardInterrupt:
-            self._screen.say("no longer waiting for the driver's log")
+        self._wait_for_logs(ended, wait)
+        found = self._tails(lines, drivers=True)
         for log, of_log in (found or self._tails(lines, drivers=False)).items():
             self._screen.say(f"--- {log.name}, its last {len(of_log)} lines of {log.uri}")
             for line in of_log:
@@ -213,6 +210,24 @@ class Follower:
             again = f"./submit.sh logs {self._record.name}"
             self._screen.say(f"the driver's log is not there yet; {again} looks again, under {where}")
         return bool(found)
+
+    def _wait_for_logs(self, ended: float, wait: float, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Until a log of the driver's is there that was written at the end: what is there before lacks the last minutes."""
+        line = f"waiting for the driver's log, which Amazon writes some minutes after the end, under {self._record.run.logs}"
+        try:
+            while self._record.run.logs and self._clock() < ended + wait and not self._is_written(ended - BEFORE_THE_END):
+                self._screen.progress(line, is_new=self._shown != line)
+                self._shown = line
+                self._sleep(LOG_PAUSE)
+                meanwhile()
+        except KeyboardInterrupt:
+            self._screen.say("no longer waiting for the driver's log")
+
+    def _is_written(self, since: float) -> bool:
+        """Whether one of the driver's logs with lines in it was written since then."""
+        logs = [log for log in self._service.logs(self._record.run) if log.is_drivers]
+        written = {log: when.timestamp() for log in logs if (when := written_at(self._s3, log.uri))}
+        return any(when >= since and tail(self._s3, log.uri, 1) for log, when in written.items())
 
     def _tails(self, lines: int, *, drivers: bool) -> dict[Log, list[str]]:
         """The last lines of logs that are there and not empty, of the driver or of what started it."""

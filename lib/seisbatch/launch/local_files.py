@@ -7,7 +7,7 @@ are, is uploaded; folders and archives are the user's to upload. Either way a ru
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,9 @@ NOT_ARCHIVES = frozenset({"waveforms", "recordings"})
 """Options that are given instead of an archive."""
 
 _NO_PLACE = frozenset({"auto", "none", "env", ""})
-_REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://")
+_REMOTE = re.compile(r"(s3|https?|mongodb(\+srv)?)://")
+_OUTPUT = re.compile(r"s3://")
+WRITTEN = frozenset({"out", "sync", "cache"})
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,13 @@ def sent_options(job: str, words: Sequence[str], build: Path) -> SentOptions:
 
 def _require_reachable(values: Mapping[str, Any]) -> None:
     for key in sorted(PLACES & values.keys()):
+        reached = _OUTPUT if key in WRITTEN else _REMOTE
         for place in str(values[key]).split(",") if key == "tables" else [str(values[key])]:
-            if place.strip() not in _NO_PLACE and not _REMOTE.match(place.strip()):
-                what = "writes to" if key in ("out", "sync", "cache") else "reads"
+            if place.strip() not in _NO_PLACE and not reached.match(place.strip()):
+                what = "writes to" if key in WRITTEN else "reads"
+                where = "is no place that a cluster reaches: it" if "://" in place else "is on this computer, and a cluster"
                 raise OptionError(
-                    f"{_flag(key)} {shown(place)} is on this computer, and a cluster {what} s3://bucket/prefix"
+                    f"{_flag(key)} {shown(place)} {where} {what} s3://bucket/prefix"
                     + ("" if what == "writes to" else ": upload it (aws s3 cp --recursive), and name it there")
                 )
     of_archive = all(values.get(key, "none") == "none" for key in NOT_ARCHIVES)
@@ -93,10 +97,9 @@ def _named_file(key: str, value: Any) -> Path | None:
     name = value.removeprefix("@") if key == "pairs" else value
     if key != "pairs" and (name in _NO_PLACE or _REMOTE.match(name) or _is_word(key, name)):
         return None
-    path = Path(name).expanduser()
-    if path.is_file():
+    if path := _here(name, Path.is_file):
         return path
-    if path.is_dir():
+    if _here(name, Path.is_dir):
         raise OptionError(
             f"{_flag(key)} {value} is a folder of this computer: upload it (aws s3 cp --recursive), and name it there"
         )
@@ -113,10 +116,19 @@ def _is_word(key: str, value: str) -> bool:
 def _refuse_files(words: Sequence[str]) -> None:
     for word in words:
         name = word.partition("=")[2] if word.startswith("--") else word
-        if name and not _REMOTE.match(name) and Path(name.removeprefix("@")).expanduser().is_file():
+        if name and not _REMOTE.match(name) and _here(name.removeprefix("@"), Path.is_file):
             raise OptionError(
                 f"{shown(word)} is a file of this computer, which a cluster cannot read: upload it, and name it there"
             )
+
+
+def _here(name: str, is_wanted: Callable[[Path], bool]) -> Path | None:
+    """What a name stands for on this computer, if it is wanted; a name that can be none stands for nothing."""
+    try:
+        path = Path(name).expanduser()
+        return path if is_wanted(path) else None
+    except (OSError, RuntimeError, ValueError):  # too long, of no such user, with a null
+        return None
 
 
 def _flag(key: str) -> str:

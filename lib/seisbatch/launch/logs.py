@@ -35,6 +35,16 @@ def tail(s3: Any, uri: str, count: int = TAIL_LINES) -> list[str] | None:
     return None if lines is None else list(deque(lines, count))
 
 
+def written_at(s3: Any, uri: str) -> datetime | None:
+    """When a log was last written, as a whole; None where it has not been yet. RunError where S3 refuses."""
+    found = _get(s3, uri)
+    if found is None:
+        return None
+    found["Body"].close()
+    when: datetime = found["LastModified"]
+    return when
+
+
 def exit_code_of(lines: Iterable[str]) -> int | None:
     """The last exit code other than 0 that a step's log tells.
 

@@ -92,7 +92,9 @@ def find(folder: Path, word: str | None) -> Record:
 def _read(path: Path) -> Record:
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        return Record(**kept | {"options": tuple(kept["options"]), "run": Run(**kept["run"])})
+        record = Record(**kept | {"options": tuple(kept["options"]), "run": Run(**kept["run"])})
+        record.started_at.astimezone(dt.UTC)
+        return record
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(f"{path} is no record of a run ({type(error).__name__}): remove it") from error
 

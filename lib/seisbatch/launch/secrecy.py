@@ -25,10 +25,10 @@ def refuse_secrets(options: Mapping[str, object], words: Sequence[str], extra: S
     """
     uri = options.get("mongo_uri")
     text = uri.get_secret_value() if hasattr(uri, "get_secret_value") else ""
-    if (text and text != "env") or any(_MONGO.search(word) and "@" in word for word in words):
+    if (text and text != "env") or any(_MONGO.search(word) and "@" in word for word in [*words, *extra]):
         raise OptionError(
-            "--mongo-uri: Amazon shows a run's arguments to everyone who may list them: write --mongo-uri env, and give the "
-            "driver SEISBATCH_MONGO_URI"
+            "a URI of MongoDB: Amazon shows a run's arguments to everyone who may list them: write --mongo-uri env, and give "
+            "the driver SEISBATCH_MONGO_URI"
         )
     for word in extra:
         name, equals, _ = word.removeprefix("--conf=").partition("=")

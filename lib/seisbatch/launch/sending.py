@@ -15,6 +15,7 @@ from seisbatch.launch.secrecy import refuse_secrets
 from seisbatch.launch.serverless import Serverless
 from seisbatch.launch.service import ON_EMR, ON_SERVERLESS, Service
 from seisbatch.launch.settings import LaunchSettings
+from seisbatch.launch.spark_arguments import split_extra
 from seisbatch.launch.template import read_template
 from seisbatch.options import JOBS
 
@@ -52,7 +53,7 @@ def places(settings: LaunchSettings, name: str, job: str) -> dict[str, str]:
     bucket, _, prefix = staging.removeprefix("s3://").partition("/")
     return {
         "name": name,
-        "job": job,
+        "job": re.sub(r"[^A-Za-z0-9_.:/=+@-]+", "-", job),  # what a tag may be
         "logs": f"{staging}/logs",
         "bucket": bucket,
         "prefix": f"{prefix}/" if prefix else "",
@@ -77,7 +78,7 @@ def service_for(
         return Emr(client, where.id, of_cluster, functools.partial(lines_of, s3))
     if filled is None:
         return Serverless(client, where.id)
-    application = None if where.id else read_template(conf / "emr" / "application.json", filled)
+    application = read_template(conf / "emr" / "application.json", filled)
     return Serverless(client, where.id, application, read_template(conf / "emr" / "job-run.json", filled))
 
 
@@ -88,4 +89,5 @@ def checked_options(job: str, words: Sequence[str], extra: Sequence[str]) -> Map
     """
     values: Mapping[str, Any] = dict(parse(job, JOBS[job], words)) if job in JOBS else {}
     refuse_secrets(values, words, extra)
+    split_extra(extra)
     return values

@@ -69,15 +69,22 @@ def job_driver(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]
     for name, value in parts.options:
         if name in _OF_A_CLUSTER:
             continue
-        if _PLAIN.fullmatch(value):
-            line += [name, value] if value else [name]
-        elif name in ("--conf", "-c"):
-            key, _, of_key = value.partition("=")
+        key, _, of_key = value.partition("=")
+        if name in ("--conf", "-c") and (key in apart or not _PLAIN.fullmatch(value)):
+            line = _without(line, key)  # which would hold, though it came first
             apart[key] = of_key
+        elif _PLAIN.fullmatch(value):
+            line += [name, value] if value else [name]
         else:
             raise RunError(f"{name} {value}: EMR Serverless takes no spaces and no such signs here")
     driver = {"entryPoint": parts.entry_point, "entryPointArguments": parts.entry_point_arguments}
     return {"sparkSubmit": driver | ({"sparkSubmitParameters": " ".join(line)} if line else {})}, apart
+
+
+def _without(line: list[str], key: str) -> list[str]:
+    """Words of spark-submit without those that set a property."""
+    sets = {at for at, word in enumerate(line) if at and line[at - 1] in ("--conf", "-c") and word.startswith(f"{key}=")}
+    return [word for at, word in enumerate(line) if not {at, at + 1} & sets]
 
 
 def start_request(template: Mapping[str, Any], application: str, arguments: Sequence[str]) -> Request:
@@ -93,7 +100,7 @@ def start_request(template: Mapping[str, Any], application: str, arguments: Sequ
 
 
 class Serverless:
-    """EMR Serverless: the application of an id, or else that of ``application``, a filled in request CreateApplication.
+    """EMR Serverless: the application of an id, or else one like ``application``, a filled in request CreateApplication.
 
     ``run_template`` is a filled in request StartJobRun, whose application may be anything.
     """
@@ -119,13 +126,19 @@ class Serverless:
         if not self._template.get("executionRoleArn"):
             raise RunError(
                 "EMR Serverless needs a role to run as: make one that has conf/emr/policy.json and trusts "
-                "emr-serverless.amazonaws.com, and name its ARN in conf/emr/launch.toml"
+                "emr-serverless.amazonaws.com, and name its ARN as serverless_role in conf/emr/launch.toml"
             )
         if self._id:
             asked = Request(ON_SERVERLESS, "GetApplication", {"applicationId": self._id})
-            state = asked.send(self._client, f"the application {self._id}")["application"]["state"]
-            if state == "TERMINATED":
-                raise RunError(f"the application {self._id} is {state}: name another, or write --on emr-serverless")
+            found = asked.send(self._client, f"the application {self._id}")["application"]
+            if found["state"] == "TERMINATED":
+                raise RunError(f"the application {self._id} is {found['state']}: name another, or write --on emr-serverless")
+            packed_for = self._application.get("architecture")
+            if packed_for and found.get("architecture", packed_for) != packed_for:
+                raise RunError(
+                    f"the application {self._id} is of {found['architecture']}, and packages would be of {packed_for}: set "
+                    "architecture in conf/emr/launch.toml, or name another"
+                )
 
     def submit(self, name: str, arguments: Sequence[str]) -> Run:
         self.require()
@@ -141,11 +154,13 @@ class Serverless:
         of_run = {"applicationId": run.group, "jobRunId": run.id}
         answer = Request(ON_SERVERLESS, "GetJobRun", of_run).send(self._client, f"the state of {run.id} on {run.group}")
         name, details = answer["jobRun"]["state"], answer["jobRun"].get("stateDetails") or ""
+        ended = answer["jobRun"].get("endedAt") or answer["jobRun"].get("updatedAt")
         if name == "SUCCESS":
-            return RunState(name, is_final=True, is_ok=True, exit_code=0)
+            return RunState(name, is_final=True, is_ok=True, exit_code=0, ended=ended)
         code = _EXIT_CODE.search(details)
         is_final = name in _FINAL
-        return RunState(name, is_final, False, reason_told(details) if is_final else "", int(code[1]) if code else None)
+        message = reason_told(details) if is_final else ""
+        return RunState(name, is_final, False, message, int(code[1]) if code else None, ended if is_final else None)
 
     def cancel(self, run: Run) -> None:
         of_run = {"applicationId": run.group, "jobRunId": run.id}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -54,6 +55,8 @@ class RunState:
     """Why, where the service says."""
     exit_code: int | None = None
     """The job's own, where the service says."""
+    ended: dt.datetime | None = None
+    """When it ended, where the service says."""
 
 
 class Log(NamedTuple):

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import boto3
 from botocore.exceptions import BotoCoreError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from seisbatch.config import CONF
+from seisbatch.launch.clients import region_here
 from seisbatch.outcome import RunError
 
 LAUNCH_FILE = "emr/launch.toml"
@@ -29,8 +29,8 @@ def _none(word: str) -> BeforeValidator:
 def _place(value: Any) -> Any:
     if not isinstance(value, str) or value == "none":
         return None
-    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/]+)*/?", value):
-        raise ValueError("write s3://bucket/prefix")
+    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.=+-]+)*/?", value):
+        raise ValueError("write s3://bucket/prefix, of letters, digits and _.=+- alone: spark-submit takes others for its own")
     return value.rstrip("/")
 
 
@@ -54,11 +54,11 @@ class LaunchSettings(BaseModel):
     def required_region(self) -> str:
         """The region that runs are in; RunError, saying how it is set, where nothing does."""
         try:
-            region = self.region or boto3.session.Session(profile_name=self.profile).region_name
+            region = self.region or region_here(self.profile)
         except BotoCoreError as error:
             raise RunError(f"conf/{LAUNCH_FILE}: {error}") from None
         if not region:
-            raise RunError(f"in which region? Set region in conf/{LAUNCH_FILE}, or AWS_DEFAULT_REGION, such as us-west-2")
+            raise RunError(f"in which region? Set region in conf/{LAUNCH_FILE}, or AWS_REGION, such as us-west-2")
         return str(region)
 
     def required_staging(self) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from seisbatch.config import OptionError, given, options_of
+from seisbatch.config import OptionError, given, options_of, shown
 from seisbatch.launch.bundle import CONFIGURATION, ENVIRONMENT, FILES, JAR, JOB, PACKAGE
 from seisbatch.launch.settings import LaunchSettings
 from seisbatch.options import JOBS, Memory
@@ -34,6 +34,11 @@ WORKER_ENVIRONMENT = "spark.executorEnv."
 CORES, OVERHEAD = "spark.executor.cores", "spark.executor.memoryOverhead"
 BESIDE_HEAP = 2**30
 """Bytes that Java needs beyond its heap, beside the Python workers."""
+
+ALONE = frozenset({"--verbose", "-v", "--supervise"})
+"""Options of spark-submit that have no value."""
+ADDED = ("--py-files", "--jars", "--archives")
+"""Lists of files: spark-submit takes the last one alone, so that the user's go to the launcher's."""
 
 Properties = dict[str, str]
 
@@ -64,19 +69,29 @@ def spark_submit_arguments(
     Raises OptionError where ``extra`` says what cannot be, and RunError where nothing says which region it is.
     """
     found = read_properties(properties)
-    theirs = _properties_of(extra)
+    options_there = split_extra(extra)
+    theirs = _properties_of(options_there)
     found |= _of_run(uris, settings)
     if OVERHEAD not in theirs and job in JOBS:
         needed = int((found | theirs).get(CORES, "1")) * memory_of(job, options) + BESIDE_HEAP
         found[OVERHEAD] = f"{max(-(-needed // 2**20), _mebibytes(found.get(OVERHEAD, '0')))}m"
     found |= _of_driver(found | theirs)
-    arguments = ["--master", "yarn", "--deploy-mode", "cluster", "--name", f"seisbatch-{job}", "--py-files", uris[PACKAGE]]
-    if jars := [uri for name, uri in uris.items() if name.startswith(JAR)]:
-        arguments += ["--jars", ",".join(jars)]
-    arguments += ["--archives", ",".join(f"{uris[name]}#{name}" for name in ARCHIVES if name in uris)]
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"seisbatch-{job}")
+    arguments = ["--master", "yarn", "--deploy-mode", "cluster", "--name", name]
+    ours = {
+        "--py-files": [uris[PACKAGE]],
+        "--jars": [uri for name, uri in uris.items() if name.startswith(JAR)],
+        "--archives": [f"{uris[name]}#{name}" for name in ARCHIVES if name in uris],
+    }
+    for flag in ADDED:
+        if files := ours[flag] + [value for name, value in options_there if name == flag]:
+            arguments += [flag, ",".join(files)]
     for key, value in found.items():
         arguments += ["--conf", f"{key}={value}"]
-    return [*arguments, *extra, uris[JOB], *with_places(options, uris)]
+    for flag, value in options_there:
+        if flag not in ADDED:
+            arguments += [flag] if flag in ALONE else [flag, value]
+    return [*arguments, uris[JOB], *with_places(options, uris)]
 
 
 def with_places(options: Sequence[str], uris: Mapping[str, str]) -> list[str]:
@@ -121,19 +136,40 @@ def _of_driver(properties: Mapping[str, str]) -> Properties:
     }
 
 
-def _properties_of(arguments: Iterable[str]) -> Properties:
-    """The properties that arguments of spark-submit set; OptionError where they say where the driver runs, or name a file."""
-    found = {}
+def split_extra(arguments: Iterable[str]) -> list[tuple[str, str]]:
+    """The user's own arguments of spark-submit, as options with their values.
+
+    OptionError where a word is none of either, where they say where the driver runs, or name a file of settings.
+
+    >>> split_extra(["--conf", "a=b", "--driver-memory=8g", "-v"])
+    [('--conf', 'a=b'), ('--driver-memory', '8g'), ('-v', '')]
+    """
+    found: list[tuple[str, str]] = []
     words = iter(arguments)
     for word in words:
-        name, equals, value = word.partition("=")
+        name, equals, joined = word.partition("=")
+        if not word.startswith("-"):
+            raise OptionError(
+                f"{shown(word)}: what is this for? After -- come options of spark-submit, such as --conf KEY=VALUE"
+            )
         if name in ("--deploy-mode", "--master", "--properties-file"):
             raise OptionError(f"{name}: a run on Amazon EMR has its own; settings are given one by one with --conf KEY=VALUE")
+        value = joined if equals or word in ALONE else next(words, None)
+        if value is None or (name in ("--conf", "-c") and "=" not in value):
+            raise OptionError(f"{name}: {f'{shown(value)} is no KEY=VALUE' if value else 'a value is missing'}")
+        found.append((name, value))
+    return found
+
+
+def _properties_of(options: Iterable[tuple[str, str]]) -> Properties:
+    """The properties that options of spark-submit set."""
+    found = {}
+    for name, value in options:
         if name in ("--conf", "-c"):
-            key, _, of_key = (value if equals else next(words, "")).partition("=")
+            key, _, of_key = value.partition("=")
             found[key] = of_key
         elif name == "--executor-cores":
-            found[CORES] = value if equals else next(words, "")
+            found[CORES] = value
     if not found.get(CORES, "1").isdigit():
         raise OptionError(f"{CORES} {found[CORES]}: write a number")
     return found

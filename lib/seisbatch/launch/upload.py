@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 
+from seisbatch.launch import failures
 from seisbatch.launch.bundle import Artefact
 from seisbatch.outcome import RunError
 
@@ -34,8 +36,12 @@ _CODE_OF_STATUS = {403: "AccessDenied", 404: "NoSuchBucket"}
 
 
 def place_of(staging: str, artefact: Artefact) -> str:
-    """Where a file goes, ``s3://bucket/prefix/packages/SHA256/NAME``: the same bytes, the same place."""
-    return f"{staging.rstrip('/')}/packages/{artefact.sha256}/{artefact.path.name}"
+    """Where a file goes, ``s3://bucket/prefix/packages/SHA256/NAME``: the same bytes, the same place.
+
+    spark-submit takes lists of places and fragments to pieces: a name keeps nothing that it could take for a sign of its own.
+    """
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", artefact.path.name)
+    return f"{staging.rstrip('/')}/packages/{artefact.sha256}/{name}"
 
 
 def upload(client: Any, staging: str, artefacts: Sequence[Artefact]) -> dict[str, str]:
@@ -88,7 +94,7 @@ def _told(error: ClientError | BotoCoreError, staging: str) -> RunError:
             code = _CODE_OF_STATUS.get(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0), code)
         if code in ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"):
             return RunError(f"{staging}: the bucket is in another region: set a bucket of the run's region as staging")
-        return RunError(f"{staging}: {_REFUSED.get(code) or f'S3 refuses {error.operation_name} ({code})'}")
+        return RunError(f"{staging}: {_REFUSED[code]}") if code in _REFUSED else failures.told(error, staging)
     if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
         return RunError(
             f"{staging}: no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -97,4 +103,4 @@ def _told(error: ClientError | BotoCoreError, staging: str) -> RunError:
         return RunError(f"{staging}: the AWS credentials cannot be had: log in again")
     if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
         return RunError(f"{staging}: S3 does not answer: is there a network, and is the region right?")
-    return RunError(f"{staging}: {type(error).__name__}: {error}")
+    return failures.told(error, staging)

@@ -78,7 +78,7 @@ class Cost:
         return [
             ("core-hours", f"about {told_hours(hours)}, by {rates.source()}"),
             ("requests", f"about {self.requests()}: ${self.request_dollars(prices):,.2f}"),
-            ("compute", f"about ${on_demand:,.2f} on demand, ${spot:,.2f} on spot, ${serverless:,.2f} serverless"),
+            ("compute", f"about ${on_demand:,.2f} on demand, ${spot:,.2f} on spot, ${serverless:,.2f} serverless, of Graviton"),
             ("to keep", f"about ${self.month_dollars(prices):,.2f} a month"),
             ("prices", prices.source()),
         ]

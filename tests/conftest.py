@@ -23,8 +23,10 @@ RunJob = Callable[..., int]
 
 LONGEST = [
     "test_launcher.py",
+    "jobs/test_cluster.py",
     "jobs/test_load_mongo.py",
     "jobs/test_kill.py",
+    "jobs/test_s3.py",
     "jobs/test_make_spectrograms.py",
     "jobs/test_accounting.py",
     "test_datasource.py",

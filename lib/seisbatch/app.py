@@ -26,6 +26,7 @@ from seisbatch.archives import ARCHIVES
 from seisbatch.archives.layout import lists_years
 from seisbatch.config import EXIT_USAGE, OptionError, options_of
 from seisbatch.outcome import RETRIED, Outcome, RunError, UnitError, plural
+from seisbatch.plan.cost import CostLine
 from seisbatch.plan.estimate import size
 from seisbatch.plan.units import Units
 from seisbatch.progress import Progress, duration
@@ -187,9 +188,10 @@ class App:
         return dates.mapInArrow(functools.partial(read_indexes, settings), CHANNEL_DAY.spark())
 
     def announce(self, plan: Plan, *, only: bool) -> bool:
-        """Print what the run will take; False where that was all that was asked for."""
-        width = max(len(label) for label, _ in plan.lines())
-        for label, value in plan.lines():
+        """Print what the run will take, and, where that is all that was asked for, what it would cost: then False."""
+        lines = [line for line in plan.lines() if only or not isinstance(line, CostLine)]
+        width = max(len(label) for label, _ in lines)
+        for label, value in lines:
             say(f"  {label:<{width}}  {value}")
         return not only
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from seisbatch.launch.rates import Rates, read_rates
 from seisbatch.outcome import RunError
@@ -95,6 +96,13 @@ class Cost:
         return ", ".join(f"{math.ceil(number):,} {kind}" for kind, number in counted if number)
 
 
+class CostLine(NamedTuple):
+    """A line of a plan that tells what a run would cost: who runs it has asked for ``--plan``, or has decided."""
+
+    label: str
+    value: str
+
+
 def compute_dollars(core_seconds: float, prices: Prices) -> tuple[float, float, float]:
     """On a cluster of Graviton machines on demand, on spot, and on EMR Serverless; a core is a vCPU."""
     hours, serverless = core_seconds / 3600, prices.serverless.graviton
@@ -135,5 +143,5 @@ def priced(cost: Cost, *, is_small: bool = False) -> list[tuple[str, str]]:
     try:
         rates, prices = read_rates(), read_prices()
     except RunError as error:
-        return [("cost", f"not known: {error}")]
-    return cost.line(rates, prices) if is_small else cost.lines(rates, prices)
+        return [CostLine("cost", f"not known: {error}")]
+    return [CostLine(*line) for line in (cost.line(rates, prices) if is_small else cost.lines(rates, prices))]

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from seisbatch.launch.rates import Rates
 from seisbatch.names import Channel
-from seisbatch.plan.cost import Cost, puts_of
+from seisbatch.plan.cost import Cost, CostLine, puts_of
 from seisbatch.plan.estimate import size
 from seisbatch.plan.prices import Prices
 from seisbatch.process.bands import hybrid_millidecade_bands, one_hertz_bands, third_octave_bands
@@ -201,10 +201,10 @@ class SoundEstimate:
         packed = "tar shards" if work.place == TAR else "Parquet"
         return [
             *lines,
-            (f"packed in {packed}", self._told(self.packed)),
-            ("objects of clips", self._told(self.document)),
-            ("rates", self.rates.source()),
-            ("prices", self.prices.source()),
+            CostLine(f"packed in {packed}", self._told(self.packed)),
+            CostLine("objects of clips", self._told(self.document)),
+            CostLine("rates", self.rates.source()),
+            CostLine("prices", self.prices.source()),
         ]
 
     def _each(self) -> str:

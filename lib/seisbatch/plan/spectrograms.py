@@ -16,6 +16,7 @@ from seisbatch.config import OptionError
 from seisbatch.launch.rates import read_rates
 from seisbatch.names import Channel
 from seisbatch.outcome import RunError, UnitError
+from seisbatch.plan.cost import CostLine
 from seisbatch.plan.estimate import size
 from seisbatch.plan.memory import sound_bytes
 from seisbatch.plan.prices import read_prices
@@ -173,8 +174,8 @@ def sound_plan(found: Recordings, run: SoundRun) -> tuple[SoundRun, SoundPlan]:
         problems=problems.withColumn("kind", F.lit("object")) if n_missing + n_problems else None,
         told=[
             *(line for one in work for line in SoundEstimate(one, rates, prices).lines()[:-2]),
-            ("rates", rates.source()),
-            ("prices", prices.source()),
+            CostLine("rates", rates.source()),
+            CostLine("prices", prices.source()),
             ("missing", f"{n_missing:,} stretches of time without a recording, {n_problems:,} recordings that cannot be used"),
             ("tasks", f"{n_units:,} of {minutes} minutes, then {n_days:,} days"),
             ("memory", f"at most {size(needed)} a worker of {size(run.options.memory)} allowed"),

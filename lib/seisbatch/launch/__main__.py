@@ -17,6 +17,7 @@ from seisbatch.launch.clients import client
 from seisbatch.launch.follow import EXIT_LEFT, Follower, Screen
 from seisbatch.launch.local_files import sent_options
 from seisbatch.launch.logs import manifest_exit_code
+from seisbatch.launch.rates import REPOSITORY, build_folder
 from seisbatch.launch.runs import Record, find, new_name, save, shown_command
 from seisbatch.launch.secrecy import redacted
 from seisbatch.launch.sending import Where, checked_options, places, service_for
@@ -26,7 +27,6 @@ from seisbatch.launch.spark_arguments import spark_submit_arguments
 from seisbatch.launch.upload import place_of, upload
 from seisbatch.outcome import RunError
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 JOBS_FOLDER = REPOSITORY / "jobs"
 EXIT_RUN = 1
 JARS = "SEISBATCH_JARS"
@@ -195,11 +195,6 @@ def follower(
         return manifest_exit_code(to_out, record.out, record.started_at)
 
     return Follower(service, record, s3, screen, manifest_code, streams=streams)
-
-
-def build_folder() -> Path:
-    """The folder of what is made here."""
-    return Path(os.environ.get("SEISBATCH_BUILD", REPOSITORY / ".build"))
 
 
 def _found(words: Sequence[str]) -> Record:

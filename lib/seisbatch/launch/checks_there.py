@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from seisbatch.archives import ARCHIVES
 from seisbatch.launch.clients import region_here
+from seisbatch.launch.failures import NEW_KEYS
 from seisbatch.launch.finding import Finding, ok, problem, warning
 from seisbatch.mongo.connect import MongoSettings, connected
 from seisbatch.mongo.kept_uri import MONGO_URI
@@ -30,7 +31,6 @@ ARCHIVES_REGION = "us-west-2"
 PROBE = "_doctor"
 
 LOG_IN = "log in again (aws sso login, or whatever gave you these credentials)"
-NEW_KEYS = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN with temporary ones)"
 NO_NETWORK = "is there a network, a proxy to be set (HTTPS_PROXY), an endpoint misspelt (AWS_ENDPOINT_URL)?"
 TO_DO = {
     "ExpiredToken": LOG_IN,

@@ -81,6 +81,9 @@ def _parser(job: str, description: str, options: Sequence[Option]) -> argparse.A
         def __init__(self, prog: str) -> None:
             super().__init__(prog, max_help_position=30, width=110)
 
+        def _split_lines(self, text: str, width: int) -> list[str]:  # argparse's own breaks paths at their hyphens
+            return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False, break_long_words=False)
+
     parser = argparse.ArgumentParser(
         prog=f"./submit.sh {job}",
         usage=f"./submit.sh {job} [options] [-- spark-submit arguments]",

@@ -11,11 +11,12 @@ from functools import cached_property
 
 from seisbatch.launch.rates import Rates
 from seisbatch.names import Channel
-from seisbatch.plan.cost import Cost, CostLine, puts_of
+from seisbatch.plan.cost import RUN_PUTS, Cost, CostLine, puts_of
 from seisbatch.plan.estimate import size
 from seisbatch.plan.prices import Prices
 from seisbatch.process.bands import hybrid_millidecade_bands, one_hertz_bands, third_octave_bands
 from seisbatch.progress import duration
+from seisbatch.sinks.shards import SHARD_BYTES
 from seisbatch.steps.sound_settings import BAND_SETS, HYBRID_MILLIDECADE, ONE_HERTZ, TAR, THIRD_OCTAVE
 from seisbatch.times import DAY_SECONDS
 
@@ -36,9 +37,6 @@ CLIP_ROW_BYTES = 100
 """A clip's row of the table without its sound and picture, compressed."""
 MANIFEST_ROW_BYTES = 400
 """A clip in a day's manifest, in JSON."""
-SHARD_BYTES = 256_000_000
-RUN_OBJECTS = 4
-"""The run's own: claim and manifest, outcomes, report."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,14 +165,14 @@ class SoundEstimate:
         of_days = 3 * work.days * bool(work.band_sets)
         minutes = math.ceil(work.seconds / 60)
         levels = minutes * work.minute_bytes + work.days * work.day_bytes
-        puts += work.units + of_days + RUN_OBJECTS
+        puts += work.units + of_days + RUN_PUTS
         if work.band_sets:
             puts += work.units * puts_of(minutes * work.minute_bytes / max(1, work.units))
             puts += work.days * (puts_of(work.day_bytes) - 1)
         gets = work.recordings + 2 * work.units + 2 * work.units  # each unit's neighbours; its levels, and their footer
         n_bytes += work.clips * CLIP_ROW_BYTES + levels
         return Written(
-            objects=objects + tables + of_days + RUN_OBJECTS,
+            objects=objects + tables + of_days + RUN_PUTS,
             n_bytes=n_bytes,
             cost=Cost(
                 work=work.kernels,
